@@ -1,0 +1,113 @@
+// The configuration as typed, validated values. app turns it into a Runtime; nobody else reads YAML.
+//
+// load_config() is pure but for reading the file and the environment. Unknown keys are errors that name the
+// nearest key; every default is visible in `brevet config --defaults`. Values may hold ${ENV} and
+// ${ENV:-fallback}.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "domain/money.h"
+
+namespace brevet {
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8787;
+  int threads = 2;
+  std::int64_t body_bytes_max = 32 * 1024 * 1024;
+  std::int64_t connections_max = 10'000;
+  std::chrono::milliseconds drain{10'000};
+  std::string data_dir = "brevet-data";  ///< where brevet.db lives
+  std::string log = "info";
+  std::chrono::hours retention{24 * 30};
+};
+
+struct ClientKey {
+  std::string key_env;  ///< environment variable that holds the key
+  std::string key;      ///< resolved; never printed
+};
+struct TenantOptions {
+  std::vector<ClientKey> keys;
+  std::vector<std::string> routes;  ///< allowed routes and models; empty = all
+};
+
+enum class UpstreamKind { kOpenAi, kRecorded, kSimulated, kLocal };
+struct PriceOptions {
+  std::optional<Money> input_per_million;  ///< USD per million tokens
+  std::optional<Money> output_per_million;
+  std::optional<Money> cached_input_per_million;
+  bool assumed = false;
+};
+struct ModelOptions {
+  UpstreamKind upstream = UpstreamKind::kOpenAi;
+  std::string base_url;  ///< http(s)://host[:port]/prefix, as in the OpenAI clients
+  std::string id;        ///< what the provider calls it; default: the name
+  std::string key_env;   ///< environment variable with the provider's key; empty = none
+  std::string key;       ///< resolved; never printed
+  PriceOptions price;
+  std::string file;    ///< recorded: data file; simulated: profile; local: GGUF file
+  std::string server;  ///< local: path of llama-server
+  bool logprobs = false;
+  bool local = false;  ///< on this machine (local_only requests may use it)
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds first_token_timeout{60'000};
+  std::chrono::milliseconds total_timeout{600'000};
+  int retries = 2;           ///< further tries on 429, 5xx and connection failures before the first byte
+  int concurrent_max = 256;  ///< calls in flight; more are refused with upstream_overloaded
+  std::string ca_file;       ///< extra CA bundle for TLS; verification is never off
+};
+
+using OptionScalar = std::variant<double, std::int64_t, bool, std::string>;
+struct LearningConfig {
+  bool enabled = true;
+  double budget_share = 0.25;
+  Money allowance = Money::from_pico(50'000'000'000);
+  double spot_check_share = 0.02;
+  std::int64_t queue_max = 1024;
+  std::int64_t parallel_max = 8;
+  bool guides = true;
+  std::chrono::hours retry_after{24};
+  std::int64_t skills_max = 100'000;  ///< per partition; the least used are evicted
+  std::int64_t guides_max = 2'000;
+};
+struct RouteOptions {
+  std::string strategy = "adaptive";
+  std::map<std::string, OptionScalar> strategy_options;
+  std::vector<std::string> candidates;  ///< configuration keys, cheapest first
+  std::string reference;                ///< default: the last candidate
+  std::string mode = "on";              ///< on | observe
+  std::string store = "hash";           ///< none | hash | text
+  LearningConfig learning;
+};
+
+struct Config {
+  ServerOptions server;
+  std::map<std::string, TenantOptions> tenants;
+  std::map<std::string, ModelOptions> models;
+  std::map<std::string, RouteOptions> routes;
+  std::uint64_t seed = 1;
+};
+
+/// Errors (kCallerInvalid, message with file, line and the nearest known key): config_unreadable,
+/// config_syntax, unknown_key, wrong_type, bad_value, missing_key, unknown_model (a route names a model that
+/// is not there), contradictory (e.g. one candidate only, reference not among candidates, a public address
+/// without client keys), missing_env.
+Result<Config> load_config(const std::string& path);
+Result<Config> parse_config(const std::string& text, const std::string& name_for_errors);
+
+/// YAML of every key with its default and one comment line each; parse_config() reads it back to the same
+/// values.
+std::string default_config_yaml();
+
+/// Nearest name by edit distance (at most 3), empty if none is near.
+std::string nearest_name(const std::string& name, const std::vector<std::string>& known);
+
+}  // namespace brevet

@@ -1,0 +1,34 @@
+// What a request looks like to a router: an embedding, hashed words and text statistics. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace brevet {
+
+/// Unit L2 norm, dimension of the encoder (384 for MiniLM). Immutable once shared.
+using Embedding = std::vector<float>;
+
+/// Sparse vector of hashed words: strictly increasing indices below the dimension, unit L2 norm.
+struct SparseVector {
+  std::vector<std::uint32_t> index;
+  std::vector<float> value;
+};
+
+struct TextStatistics {
+  std::uint32_t bytes = 0;
+  std::uint32_t words = 0;
+  std::uint32_t numbers = 0;  ///< words that are numbers
+  std::uint32_t lines = 0;
+  std::uint32_t code_points = 0;
+  float non_ascii_share = 0;
+};
+
+struct RequestFeatures {
+  std::shared_ptr<const Embedding> embedding;  ///< null when there is no encoder or no text
+  SparseVector words;
+  TextStatistics statistics;
+};
+
+}  // namespace brevet

@@ -1,0 +1,68 @@
+// RequestFlow: the life of a request, told once. Server and replay drive the same object.
+//
+// run() parses nothing: it takes a ChatRequest, fetches features, asks the strategy for steps, makes the
+// calls, delivers through the ResponseSink, hands the Decision to the OutcomeSink and plans the shadow.
+// Thread-safe; each run stays on its caller's executor. It does not learn and does not know HTTP.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/async.h"
+#include "base/clock.h"
+#include "features/feature_source.h"
+#include "gateway/outcome_sink.h"
+#include "gateway/response_sink.h"
+#include "gateway/runtime.h"
+
+namespace brevet {
+
+/// Per-request switches, from headers.
+struct RequestOptions {
+  std::string tenant = "default";
+  std::string session;           ///< x-session-id or empty
+  bool force_reference = false;  ///< x-brevet-force: reference
+  bool learn = true;             ///< x-brevet-learn: off
+  bool store = true;             ///< x-brevet-store: off
+  bool local_only = false;       ///< x-brevet-local-only: on
+  std::string tags;              ///< x-brevet-tags
+};
+
+/// Supplies the current snapshot; implemented by learning, a constant in tests.
+using SnapshotSource = std::function<SnapshotPtr()>;
+
+class ShadowRunner;
+
+struct FlowParts {
+  FeatureSource& features;
+  OutcomeSink& outcomes;
+  Clock& clock;
+  SnapshotSource snapshot;
+  ShadowRunner* shadows = nullptr;               ///< null: nothing is shadowed
+  std::function<std::string()> new_decision_id;  ///< thread-safe
+  std::function<std::uint64_t()>
+      next_number;  ///< journal numbers, thread-safe, never repeated within a store
+};
+
+class RequestFlow {
+ public:
+  virtual ~RequestFlow() = default;
+  /// Serves one request to the end and returns its decision (already handed to the OutcomeSink).
+  virtual Task<std::shared_ptr<const Decision>> run(RuntimePtr runtime,
+                                                    std::shared_ptr<const ChatRequest> request,
+                                                    RequestOptions options, ResponseSink& sink) = 0;
+  /// Dry run: the decision and its reason as far as it can be known without calling a model.
+  virtual Task<Result<std::shared_ptr<const Decision>>> dry_run(RuntimePtr runtime,
+                                                                std::shared_ptr<const ChatRequest> request,
+                                                                RequestOptions options) = 0;
+  /// A shadow: drives `plan` for a finished decision with purpose learn, nothing is delivered. Called by
+  /// ShadowRunner.
+  virtual Task<std::shared_ptr<const ShadowResult>> shadow(RuntimePtr runtime,
+                                                           std::shared_ptr<const ChatRequest> request,
+                                                           std::shared_ptr<const Decision> parent) = 0;
+};
+
+std::unique_ptr<RequestFlow> make_request_flow(FlowParts parts);
+
+}  // namespace brevet

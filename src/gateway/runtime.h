@@ -1,0 +1,62 @@
+// What a request is served with: models, routes and switches, immutable. A reload builds the next Runtime; a
+// request pins the one that it started with. Built by app from the configuration.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "domain/configuration.h"
+#include "strategy/strategy.h"
+#include "upstream/model_client.h"
+
+namespace brevet {
+
+enum class RouteMode { kObserve, kOn };
+enum class StoreContent { kNone, kHash, kText };
+
+struct LearningOptions {
+  bool enabled = true;
+  double budget_share =
+      0.25;  ///< learning may spend at most this share of what serving spent (plus the allowance)
+  Money allowance = Money::from_pico(
+      50'000'000'000);  ///< that learning may spend before serving has spent anything (0.05 USD)
+  double spot_check_share =
+      0.02;  ///< of weak-served requests that the reference answers too, off the request path
+  std::size_t queue_max = 1024;                       ///< shadows waiting; a full queue draws no coin
+  std::size_t parallel_max = 8;                       ///< shadows running at once
+  bool guides = true;                                 ///< let the reference write guides
+  Microseconds retry_after = std::chrono::hours(24);  ///< before a strong-only entry is tried again
+};
+
+struct Route {
+  std::string name;
+  StrategyPtr strategy;
+  StrategyPtr shadow_plan;  ///< null when the route does not learn
+  Configuration weak;
+  Configuration reference;
+  std::vector<Configuration> candidates;
+  RouteMode mode = RouteMode::kOn;
+  StoreContent store = StoreContent::kHash;
+  LearningOptions learning;
+};
+
+struct Model {
+  std::string name;
+  std::string id;  ///< what the provider calls it
+  ModelClientPtr client;
+  bool local = false;     ///< runs on this machine
+  bool logprobs = false;  ///< the upstream returns log-probabilities when asked
+  bool simulated = false;
+};
+
+struct Runtime {
+  std::map<std::string, Model, std::less<>> models;
+  std::map<std::string, std::shared_ptr<const Route>, std::less<>> routes;
+  std::uint64_t seed = 1;
+};
+using RuntimePtr = std::shared_ptr<const Runtime>;
+
+}  // namespace brevet

@@ -1,0 +1,92 @@
+// Durable state behind one interface: decisions, skills, guides, feedback, counters. SQLite in WAL mode with
+// synchronous=FULL: commit() returns after the batch is on disk, as one transaction.
+//
+// Who calls it: learning writes (one thread), gateway's admin view and CLI read. commit() must be called from
+// one thread at a time; reads are thread-safe. It does not interpret what it stores.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "domain/decision.h"
+#include "domain/memory_entry.h"
+
+namespace brevet {
+
+struct StoredSkill {
+  Partition partition;
+  Skill skill;
+};
+struct StoredGuide {
+  Partition partition;
+  Guide guide;
+};
+/// One labelled outcome, what estimates are rebuilt from after a restart.
+struct StoredOutcome {
+  std::uint64_t id = 0;
+  Partition partition;
+  std::string request_hash;
+  std::shared_ptr<const Embedding> embedding;
+  std::shared_ptr<const SparseVector> words;
+  bool agrees = false;
+  std::optional<double> weak_logprob;
+  std::uint64_t guide_id = 0;  ///< 0: weak alone
+  Instant time{};
+};
+
+/// Everything that becomes true at once.
+struct WriteBatch {
+  std::vector<std::shared_ptr<const Decision>> decisions;
+  std::vector<StoredSkill> skills;      ///< insert or replace by (partition, id)
+  std::vector<StoredGuide> guides;      ///< insert or replace by (partition, id)
+  std::vector<StoredOutcome> outcomes;  ///< append
+  std::vector<Feedback> feedback;
+  std::vector<std::uint64_t> forget_skills;
+  std::vector<std::uint64_t> forget_guides;
+  std::vector<std::uint64_t> forget_outcomes;
+  std::vector<std::pair<std::string, std::string>> settings;  ///< small named blobs (counters, ledgers)
+  bool empty() const;
+};
+
+struct LoadVisitor {
+  std::function<void(StoredSkill)> skill;
+  std::function<void(StoredGuide)> guide;
+  std::function<void(StoredOutcome)> outcome;  ///< in order of id
+};
+
+struct DecisionFilter {
+  std::string tenant;  ///< empty = all
+  std::string route;   ///< empty = all
+  Instant since{};
+  std::size_t limit = 100;  ///< newest first
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual Result<> commit(const WriteBatch& batch) = 0;
+  /// Visits everything remembered, in order of id. Errors: store_corrupt, store_unreadable.
+  virtual Result<> load(const LoadVisitor& visitor) const = 0;
+  /// JSON of one decision of this tenant, with its feedback; nullopt when there is none.
+  virtual Result<std::optional<std::string>> decision(const std::string& tenant,
+                                                      const std::string& id) const = 0;
+  /// JSON of decisions, newest first.
+  virtual Result<std::vector<std::string>> decisions(const DecisionFilter& filter) const = 0;
+  virtual Result<std::optional<std::string>> setting(const std::string& name) const = 0;
+};
+
+struct StoreOptions {
+  std::string path;  ///< file; ":memory:" for tests
+  /// Decisions older than this are deleted in the background of commits; zero keeps them for ever.
+  Microseconds retention = std::chrono::hours(24 * 30);
+};
+/// Opens or creates, migrates. Errors: store_unreadable, store_locked, store_newer (made by a newer version).
+Result<std::unique_ptr<Store>> open_store(const StoreOptions& options);
+
+}  // namespace brevet

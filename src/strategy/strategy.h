@@ -1,0 +1,152 @@
+// The contract of every strategy: choose the next step for one request.
+//
+// Called by RequestFlow at the start and after every completion, failure, deadline or fetched evidence. Pure
+// and const: no I/O, no clock, no lock, no hidden randomness; all it may read is in its arguments, and coins
+// come from Draws, which logs their probabilities. Thread-safe because immutable. Choosing only; learning is
+// src/learning.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/random.h"
+#include "domain/answer.h"
+#include "domain/chat_request.h"
+#include "domain/decision.h"
+#include "domain/features.h"
+#include "domain/memory_entry.h"
+#include "memory/snapshot.h"
+
+namespace brevet {
+
+/// What a strategy may know of a request. Never an id, a subject, an answer key.
+struct RequestView {
+  const ChatRequest& request;
+  const RequestFeatures& features;
+  const Partition& partition;
+  const Configuration& weak;                     ///< cheapest candidate
+  const Configuration& reference;                ///< the strong one
+  const std::vector<Configuration>& candidates;  ///< in the order of the config, cheapest first
+  bool weak_has_logprobs = false;                ///< the weak upstream is known to return log-probabilities
+  /// For shadow plans: the answer that was served, its configuration, and the skill that had decided (if
+  /// any).
+  const Answer* served_answer = nullptr;
+  const Configuration* served_by = nullptr;
+  const Skill* served_skill = nullptr;
+};
+
+// ---- What a step may be
+// -------------------------------------------------------------------------------------------
+struct NeedExact {};  ///< -> Evidence::exact
+struct NeedNeighbours {
+  std::size_t k = 1;
+};  ///< -> Evidence::neighbours
+struct NeedGuides {
+  std::size_t k = 1;
+  float min_similarity = 0;
+};                       ///< -> Evidence::guides
+struct NeedEstimate {};  ///< -> Evidence::estimate
+struct NeedAfterAnswer {
+  int attempt = 0;
+};  ///< -> Evidence::after_answer[attempt]
+struct NeedCompare {
+  int first = 0;
+  int second = 0;
+};  ///< -> Evidence::comparisons; -1 = RequestView::served_answer
+using Need = std::variant<NeedExact, NeedNeighbours, NeedGuides, NeedEstimate, NeedAfterAnswer, NeedCompare>;
+
+/// kStream: bytes may reach the client as they come, so this attempt will be accepted unless it fails before
+/// its first byte. kHold: nothing reaches the client before Accept.
+enum class Delivery { kStream, kHold };
+
+struct Call {
+  Configuration configuration;
+  Purpose purpose = Purpose::kServe;
+  Delivery delivery = Delivery::kHold;
+  MessageEdits edits;                  ///< changes to the client's prompt (a guide, a transform)
+  std::vector<PlainMessage> messages;  ///< not empty: a prompt of our own instead of the client's
+  std::uint64_t guide_id = 0;          ///< guide inside `edits`, for the record; 0 = none or not yet stored
+  std::optional<int> max_tokens;       ///< for prompts of our own
+  bool want_logprobs = false;          ///< ask the upstream for log-probabilities (hidden from the client)
+};
+struct Calls {
+  std::vector<Call> calls;
+};
+struct Wait {};
+struct Accept {
+  int attempt = 0;
+};
+/// Ends the request without an answer: a serving strategy fails it with `error`; a shadow plan is simply
+/// done.
+struct GiveUp {
+  std::optional<Error> error;
+};
+
+struct Step {
+  std::variant<Need, Calls, Wait, Accept, GiveUp> what;
+  Reason reason;
+};
+
+/// Everything fetched so far. An empty optional = not asked yet; asked and not found has its own state.
+struct Evidence {
+  std::optional<std::optional<Skill>> exact;
+  std::optional<std::vector<Neighbour>> neighbours;
+  std::optional<std::vector<GuideNeighbour>> guides;
+  std::optional<Estimate> estimate;
+  std::map<int, std::optional<double>> after_answer;  ///< attempt -> P(agree), empty when not known
+  std::vector<Comparison> comparisons;
+  const Comparison* comparison(int first, int second) const;
+};
+
+struct Turn {
+  const RequestView& view;
+  const Evidence& evidence;
+  const std::vector<Attempt>& attempts;  ///< done, failed and pending, in order of their start
+  const Snapshot& snapshot;
+};
+
+class Strategy {
+ public:
+  virtual ~Strategy() = default;
+  virtual const std::string& name() const = 0;
+  /// Empty when it can treat the request; else the reason why the route's reference serves instead.
+  virtual std::optional<Reason> not_applicable(const RequestView& view) const = 0;
+  virtual Step next(const Turn& turn, Draws& draws) const = 0;
+};
+using StrategyPtr = std::shared_ptr<const Strategy>;
+
+// ---- The list of strategies
+// ---------------------------------------------------------------------------------------
+using OptionValue = std::variant<double, std::int64_t, bool, std::string>;
+using OptionValues = std::map<std::string, OptionValue>;
+
+/// One row of a strategy's option table; `brevet config --defaults` prints it.
+struct OptionSpec {
+  std::string name;
+  OptionValue fallback;
+  std::optional<double> low, high;  ///< inclusive bounds for numbers
+  std::string help;                 ///< what it trades
+};
+
+struct StrategyKind {
+  std::string name;
+  std::string summary;
+  std::vector<OptionSpec> options;
+  bool shadow_plan = false;
+  Result<StrategyPtr> (*make)(const OptionValues& complete) =
+      nullptr;  ///< all options present, types and bounds checked
+};
+
+/// Every strategy of the product, in one readable list (strategies.cc).
+const std::vector<StrategyKind>& strategies();
+
+/// Fills defaults, checks names, types and bounds, makes it. Errors: unknown_strategy, unknown_option (with
+/// the nearest name), bad_option.
+Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& given);
+
+}  // namespace brevet

@@ -1,0 +1,87 @@
+// The one contract of every upstream: call a model once.
+//
+// Called by RequestFlow for serving and learning alike. Thread-safe; a call stays on the caller's executor.
+// Deadlines, bounded retries, breaker and concurrency limit of one model live behind it. Does not choose,
+// compare or learn.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/async.h"
+#include "base/result.h"
+#include "domain/answer.h"
+#include "domain/chat_request.h"
+#include "domain/configuration.h"
+
+namespace brevet {
+
+struct ModelCall {
+  Configuration configuration;
+  std::shared_ptr<const ChatRequest> request;  ///< the client's request; null only with `messages`
+  MessageEdits edits;
+  std::vector<PlainMessage> messages;  ///< not empty: a prompt of our own, `request` only gives metadata
+  std::optional<int> max_tokens;       ///< for prompts of our own
+  bool want_logprobs = false;
+  bool stream = false;  ///< ask for SSE; needs a sink
+  Purpose purpose = Purpose::kServe;
+  std::uint64_t seed = 0;  ///< for simulated upstreams: same request, same seed, same answer
+};
+
+/// Receives a streamed answer. `data` is the JSON of one SSE event as it came, less what we had added
+/// upstream; [DONE] is never passed on: the call's return says how it ended. Returning an error cancels the
+/// upstream call.
+class StreamSink {
+ public:
+  virtual ~StreamSink() = default;
+  virtual Task<Result<>> on_event(std::string data) = 0;
+};
+
+struct ModelResult {
+  Answer answer;
+  Cost cost;
+  Microseconds latency{0};
+  std::optional<Microseconds> first_token;
+  int tries = 1;
+};
+
+/// A failed call with what is known of it: a cut or cancelled stream still has tokens to account for.
+struct ModelFailure {
+  Error error;
+  std::optional<Answer> partial;
+  Cost cost;  ///< of what was received, basis assumed when the provider did not report usage; unknown if
+              ///< nothing is known
+  Microseconds latency{0};
+  int tries = 1;
+  bool streamed = false;  ///< at least one event reached the sink
+};
+using ModelOutcome = tl::expected<ModelResult, ModelFailure>;
+
+enum class BreakerState { kClosed, kHalfOpen, kOpen };
+
+struct ModelStatus {
+  BreakerState breaker = BreakerState::kClosed;
+  std::string last_error;  ///< code of the last failure, empty if none
+  std::uint64_t calls = 0, failures = 0, retries = 0;
+  std::uint32_t in_flight = 0;
+};
+
+class ModelClient {
+ public:
+  virtual ~ModelClient() = default;
+  /// On cancellation of the coroutine it returns ErrorKind::kCancelled after having stopped the upstream
+  /// work.
+  virtual Task<ModelOutcome> call(ModelCall call, StreamSink* sink) = 0;
+  /// Never makes a paid call.
+  virtual ModelStatus status() const = 0;
+  /// Price of the usage; unknown when the model has no price or a needed count is missing.
+  virtual Cost price(const Usage& usage) const = 0;
+  virtual bool simulated() const { return false; }
+};
+using ModelClientPtr = std::shared_ptr<ModelClient>;
+
+}  // namespace brevet

@@ -1,0 +1,115 @@
+// The OpenAI chat-completions dialect <-> domain, both directions. Pure and fuzzed; throws nothing.
+//
+// Used by upstream (requests out, answers in), by server (requests in, answers out) and by the recorded and
+// simulated upstreams. Pass-through is byte-stable: only edited spans change.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "domain/answer.h"
+#include "domain/chat_request.h"
+
+namespace brevet::wire {
+
+/// Bounds on what is accepted (each has its own error code).
+struct ChatLimits {
+  std::size_t messages_max = 4096;
+  std::size_t depth_max = 128;  ///< nesting of JSON
+};
+
+/// Errors (kCallerInvalid, `param` names the field): bad_json (with the byte offset), missing_field,
+/// wrong_type, bad_value, too_many_messages, json_too_deep. Unknown fields are kept as they are. Duplicate
+/// keys: bad_json.
+Result<ChatRequest> parse_chat_request(std::string body, const ChatLimits& limits = {});
+
+struct RenderOptions {
+  std::string model_id;  ///< replaces `model`
+  MessageEdits edits;
+  bool stream = false;        ///< sets `stream` when it differs from the request
+  bool add_usage = false;     ///< stream_options.include_usage, merged with the client's stream_options
+  bool add_logprobs = false;  ///< logprobs: true, unless the client already asks
+};
+/// The client's request as it goes upstream. Without edits, and with an equal model id, the bytes are the
+/// client's own.
+std::string render_chat_request(const ChatRequest& request, const RenderOptions& options);
+/// A request of our own. `metadata_from` gives its `metadata` object (if any), so that recorded upstreams can
+/// match it.
+std::string render_plain_request(const std::vector<PlainMessage>& messages, const RenderOptions& options,
+                                 std::optional<int> max_tokens, const ChatRequest* metadata_from);
+
+/// What upstream added to a request and must take out of the answer again.
+struct Hide {
+  bool logprobs = false;
+  bool usage = false;  ///< streamed usage that the client did not ask for
+};
+
+/// A whole answer. Answer::body is `body`, less what `hide` names, else byte for byte. Errors
+/// (kProviderGarbage): upstream_bad_json, upstream_bad_answer. Usage may be missing; choices must not.
+Result<Answer> parse_chat_completion(std::string body, const Hide& hide);
+
+/// Collects a streamed answer chunk by chunk.
+class ChunkCollector {
+ public:
+  explicit ChunkCollector(Hide hide) : hide_(hide) {}
+  /// Takes the data of one event (not [DONE]) and returns what the client may see: the same bytes, edited
+  /// bytes, or nothing when the chunk existed only for us. An in-band error object gives kProviderUnavailable
+  /// upstream_stream_error with the provider's message; JSON that cannot be read is passed on as it is and
+  /// counted in bad_events().
+  Result<std::optional<std::string>> take(std::string data);
+  /// The answer so far: text, tool calls (indices repaired), usage, finish_reason, logprobs. Answer::body is
+  /// empty.
+  Answer answer() const;
+  bool finished() const { return !answer_.finish_reason.empty(); }
+  bool has_usage() const { return answer_.usage.output_tokens.has_value(); }
+  int bad_events() const { return bad_events_; }
+
+ private:
+  Hide hide_;
+  Answer answer_;
+  double logprob_sum_ = 0;
+  int logprob_count_ = 0;
+  int bad_events_ = 0;
+};
+
+/// A chat.completion object made by us (recorded and simulated upstreams, fused answers).
+std::string completion_json(const Answer& answer, std::string_view id, std::string_view model,
+                            std::int64_t created_s);
+/// The same answer as chat.completion.chunk objects: role first, content in pieces of about `piece_bytes` cut
+/// at UTF-8 boundaries, finish_reason exactly once, usage chunk (choices: []) when include_usage.
+std::vector<std::string> completion_chunks(const Answer& answer, std::string_view id, std::string_view model,
+                                           std::int64_t created_s, bool include_usage,
+                                           std::size_t piece_bytes = 16);
+/// Chunks for a held answer whose whole body came from upstream: id, model, created are taken from the body.
+std::vector<std::string> body_to_chunks(const Answer& answer, bool include_usage);
+
+/// {"error":{"message","type","param","code"}}; type from the kind (invalid_request_error,
+/// authentication_error, permission_error, not_found_error, rate_limit_error, insufficient_quota,
+/// server_error).
+std::string error_json(const Error& error);
+/// Reads a provider's error body into (code, message); empty strings when it has none.
+struct ProviderError {
+  std::string code, type, message;
+};
+ProviderError parse_error_body(std::string_view body);
+
+struct ModelListing {
+  std::string id;
+  std::string owned_by;
+  std::int64_t created_s = 0;
+};
+std::string models_json(const std::vector<ModelListing>& models);
+std::string model_json(const ModelListing& model);
+
+/// Feedback body {"decision_id", "score"?: 0..1, "comment"?}. Errors as parse_chat_request.
+struct FeedbackBody {
+  std::string decision_id;
+  std::optional<double> score;
+  std::string comment;
+};
+Result<FeedbackBody> parse_feedback(std::string_view body);
+
+}  // namespace brevet::wire
