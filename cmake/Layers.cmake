@@ -5,7 +5,6 @@ target_include_directories(brevet_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(brevet_flags INTERFACE -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor
                        -Wno-missing-field-initializers)
 target_compile_definitions(brevet_flags INTERFACE BREVET_VERSION="${PROJECT_VERSION}"
-                           BREVET_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                            BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # gcc 12 reports these inside coroutine frames and std::variant moves of its own library.
@@ -42,6 +41,8 @@ function(brevet_layer name)
   if(tests AND NOT BREVET_FUZZ)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE brevet_${name} GTest::gmock GTest::gtest_main)
+    # Only tests know where the tree is, so that compiled layers are the same (and cached) in every clone.
+    target_compile_definitions(${name}_test PRIVATE BREVET_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
   endif()
 endfunction()

@@ -6,6 +6,8 @@
 
 namespace brevet {
 
+__extension__ typedef __int128 Wide;
+
 Money Money::from_usd(double usd) {
   return {static_cast<std::int64_t>(std::llround(usd * 1e12))};
 }
@@ -14,7 +16,7 @@ std::optional<Money> Money::parse_usd(std::string_view text) {
   bool negative = false;
   std::size_t at = 0;
   if (at < text.size() && (text[at] == '-' || text[at] == '+')) negative = text[at++] == '-';
-  __int128 digits = 0;
+  Wide digits = 0;
   int scale = 0, seen = 0;
   bool point = false;
   for (; at < text.size(); ++at) {
@@ -24,7 +26,7 @@ std::optional<Money> Money::parse_usd(std::string_view text) {
       point = true;
     } else if (c >= '0' && c <= '9') {
       ++seen;
-      if (digits > __int128{1} << 100) return std::nullopt;
+      if (digits > Wide{1} << 100) return std::nullopt;
       digits = digits * 10 + (c - '0');
       scale -= point ? 1 : 0;
     } else {
