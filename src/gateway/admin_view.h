@@ -1,0 +1,53 @@
+// What an operator may see: stored decisions, the report, and gauges of what runs in the background.
+//
+// Called by server for /v1/decisions, /v1/report and /metrics, and by the command line. Thread-safe. Reading
+// the store may take milliseconds, so those methods are awaitable and must not hold up other requests of the
+// thread. It changes nothing and calls no model.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/async.h"
+#include "base/result.h"
+
+namespace brevet {
+
+struct DecisionQuery {
+  std::string tenant;  ///< never empty: a tenant sees its own decisions only
+  std::string route;   ///< empty = all
+  std::size_t limit = 20;
+};
+
+struct ReportQuery {
+  std::string tenant;
+  std::string route;  ///< empty = all
+};
+
+/// One value of a metric as Prometheus shows it. Names are static and label values come from the
+/// configuration, so that the number of series is bounded.
+struct MetricSample {
+  std::string name;  ///< with the prefix brevet_
+  std::string help;
+  bool counter = false;  ///< else a gauge
+  std::vector<std::pair<std::string, std::string>> labels;
+  double value = 0;
+};
+
+class AdminView {
+ public:
+  virtual ~AdminView() = default;
+  /// JSON object of one decision with its shadows and feedback; nullopt when this tenant has none of this id.
+  virtual Task<Result<std::optional<std::string>>> decision_json(std::string tenant, std::string id) = 0;
+  /// JSON objects, newest first.
+  virtual Task<Result<std::vector<std::string>>> decisions_json(DecisionQuery query) = 0;
+  /// JSON object: counts, cost with learning, agreement with intervals, what would have been saved.
+  virtual Task<Result<std::string>> report_json(ReportQuery query) = 0;
+  /// Shadows, learning and encoder queues, memory, learning cost. Never blocks.
+  virtual std::vector<MetricSample> samples() const = 0;
+};
+
+}  // namespace brevet
