@@ -1,0 +1,77 @@
+// A recorded upstream: plays the answers that one model gave when a data file was recorded.
+//
+// Made by app and eval, and served over HTTP by serve_models. Thread-safe; the loaded file is shared by its
+// models. How a request is matched: by `metadata.brevet_record_id` when it is there, else by the hash of its
+// last user message, which must be the rendered prompt (dataset/prompt_text.h). A transform or guide around
+// the prompt therefore needs the id; it has no effect on a recorded answer. Prompts of our own (guides,
+// judging) are in no file: like an unknown question they fail with kProviderRejected no_recorded_answer
+// (404).
+//
+// What is played: the recorded response; else "The answer is (X)." with the recorded prediction; with a null
+// prediction a text that states no answer. Files with scores only have no text at all, so one is made by
+// which comparing answers gives what scores can say: score >= .5 plays "The answer is (right).", any lower
+// score "The answer is (wrong or unknown: NAME)." with the model's name, which no comparison takes for equal
+// to right and which states that it cannot be compared with another wrong one (see score_only_answer).
+//
+// Does not retry, break or limit: nothing real is behind it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "catalog/prices.h"
+#include "dataset/outcome_file.h"
+#include "upstream/model_client.h"
+
+namespace brevet {
+
+/// A data file in memory, with its two indexes. Immutable.
+class RecordedAnswers {
+ public:
+  struct Options {
+    std::string file;
+    std::string responses_file;       ///< joined by id when not empty
+    std::vector<std::string> models;  ///< keep only these; empty keeps all
+  };
+  /// Errors: those of the reader, and unknown_model when no record has a wanted model.
+  static Result<std::shared_ptr<const RecordedAnswers>> load(const Options& options);
+  /// Errors: unknown_model (a wanted model that no record has); `records` must have prompts.
+  static Result<std::shared_ptr<const RecordedAnswers>> from_records(
+      std::vector<OutcomeRecord> records, const std::vector<std::string>& models = {});
+
+  const std::vector<OutcomeRecord>& records() const { return records_; }
+  /// Names of all models kept, in the order in which they first occur.
+  const std::vector<std::string>& models() const { return models_; }
+  const OutcomeRecord* find_id(std::string_view id) const;
+  /// The first record of the file that renders to this text (a few prompts occur twice, some with different
+  /// outcomes: ask by id to tell them apart).
+  const OutcomeRecord* find_prompt(std::string_view rendered) const;
+
+ private:
+  RecordedAnswers() = default;
+  std::vector<OutcomeRecord> records_;
+  std::vector<std::string> models_;
+  std::unordered_map<std::string_view, std::size_t> by_id_;
+  std::unordered_map<std::uint64_t, std::size_t> by_prompt_;
+};
+
+struct RecordedModelOptions {
+  std::string model;                         ///< name in the file; also the id that answers carry
+  std::shared_ptr<const PriceTable> prices;  ///< for records without a cost; null = such costs are unknown
+  std::string price_name;                    ///< name in the price table; default: `model`
+  double speed = 0;                          ///< 0 = no waiting; 1 = as recorded; 10 = ten times faster
+  Milliseconds latency_default{500};         ///< where none was recorded
+};
+
+/// Errors: unknown_model (names the models there are).
+Result<ModelClientPtr> make_recorded_model(std::shared_ptr<const RecordedAnswers> answers,
+                                           RecordedModelOptions options);
+
+/// The text played for a score-only cell, and what kind of text it is.
+std::string score_only_answer(double score, std::string_view model);
+
+}  // namespace brevet
