@@ -15,16 +15,9 @@
 
 #include "base/async.h"
 #include "base/result.h"
+#include "net/http_message.h"
 
 namespace brevet::net {
-
-struct HttpHeader {
-  std::string name;
-  std::string value;
-};
-using HttpHeaders = std::vector<HttpHeader>;
-/// First value of a header, case-insensitive; empty when absent.
-std::string_view find_header(const HttpHeaders& headers, std::string_view name);
 
 struct HttpRequest {
   std::string method;
