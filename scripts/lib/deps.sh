@@ -29,7 +29,7 @@ deps_as_root() {
 # deps_debian PACKAGE...: installs those that are not there; asks dpkg only, so it costs milliseconds when nothing is missing.
 deps_debian() {
   local missing="" package installed
-  installed=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | awk '$1 == "installed" {printf "%s ", $2}')"
+  installed=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | awk '$1 == "installed" {printf "%s ", $2}' || true)"
   for package in "$@"; do
     case "$installed" in *" $package "*) ;; *) missing="$missing $package" ;; esac
   done
@@ -72,16 +72,18 @@ deps_get_mvn() { # group:artifact:version[:type]
   deps_client mvn && mvn -q -B -ntp -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
     "-Dartifact=$1" "-DoutputDirectory=$PWD" >/dev/null
 }
+deps_bookworm_mirror() {
+  apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 2>/dev/null |
+    awk '$1 == "Debian" && $2 == "bookworm" && !found {print $3; found = 1}' || true
+}
 # deps_get_trixie package=version: Debian 13's package of headers only, unpacked and never installed. Its list is read into a
 # temporary folder, so the machine's own apt stays as it is; the pinned checksum stands in for the archive's signature.
 deps_get_trixie() {
   local uri
-  uri="$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 2>/dev/null |
-    awk '$1 == "Debian" && $2 == "bookworm" {print $3; exit}')"
+  uri="$(deps_bookworm_mirror)"
   if [ -z "$uri" ]; then
-    deps_as_root apt-get update -qq >/dev/null
-    uri="$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 2>/dev/null |
-      awk '$1 == "Debian" && $2 == "bookworm" {print $3; exit}')"
+    deps_as_root apt-get update -qq >/dev/null || true
+    uri="$(deps_bookworm_mirror)"
   fi
   [ -n "$uri" ] || { deps_fail "apt knows no Debian bookworm mirror"; return 1; }
   local apt="$DEPS_TEMP/trixie"
