@@ -1,0 +1,188 @@
+#include "app/runtime_builder.h"
+
+#include <algorithm>
+
+#include "app/paths.h"
+#include "catalog/prices.h"
+#include "upstream/recorded_model.h"
+#include "upstream/simulated_model.h"
+
+#include <fstream>
+#include <sstream>
+
+namespace brevet {
+namespace {
+
+Pricing pricing_of(const PriceOptions& price) {
+  return {price.input_per_million, price.output_per_million, price.cached_input_per_million,
+          price.assumed ? CostBasis::kAssumed : CostBasis::kPriced};
+}
+
+HttpModelOptions http_options(const std::string& name, const ModelOptions& model, std::uint64_t seed) {
+  HttpModelOptions out;
+  out.name = name;
+  out.base_url = model.base_url;
+  out.id = model.id.empty() ? name : model.id;
+  out.key = model.key;
+  out.ca_file = model.ca_file;
+  out.pricing = pricing_of(model.price);
+  out.connect_timeout = model.connect_timeout;
+  out.first_token_timeout = model.first_token_timeout;
+  out.total_timeout = model.total_timeout;
+  out.retries = model.retries;
+  out.concurrent_max = model.concurrent_max;
+  out.simulated = model.upstream == UpstreamKind::kSimulated;
+  out.seed = seed;
+  return out;
+}
+
+/// Data and worlds loaded once each, however many models play from them.
+struct Loaded {
+  std::map<std::string, std::shared_ptr<const RecordedAnswers>> recorded;
+  std::map<std::string, std::shared_ptr<const SimulatedWorld>> worlds;
+};
+
+Result<std::shared_ptr<const SimulatedWorld>> load_world(const std::string& file) {
+  std::string text(default_simulation_profile());
+  if (!file.empty()) {
+    std::ifstream in(file);
+    if (!in)
+      return fail(ErrorKind::kCallerInvalid, "profile_unreadable",
+                  "Cannot read the simulation profile " + file + ".", "file");
+    std::ostringstream all;
+    all << in.rdbuf();
+    text = all.str();
+  }
+  auto profile = parse_simulation_profile(text, file.empty() ? "embedded profile" : file);
+  if (!profile) return fail(profile.error());
+  return SimulatedWorld::create(std::move(*profile));
+}
+
+Result<ModelClientPtr> make_client(const std::string& name, const ModelOptions& model, Loaded& loaded,
+                                   UpstreamResources& resources, Clock& clock, const std::string& log_folder,
+                                   std::uint64_t seed) {
+  switch (model.upstream) {
+    case UpstreamKind::kOpenAi:
+      return make_http_model_client(http_options(name, model, seed), *resources.http, clock);
+    case UpstreamKind::kRecorded: {
+      auto& answers = loaded.recorded[model.file];
+      if (!answers) {
+        auto read = RecordedAnswers::load({model.file, "", {}});
+        if (!read) return fail(read.error());
+        answers = *read;
+      }
+      RecordedModelOptions options;
+      options.model = model.id.empty() ? name : model.id;
+      if (model.price.input_per_million && model.price.output_per_million) {
+        auto prices = std::make_shared<PriceTable>();
+        prices->set(options.model, {*model.price.input_per_million, *model.price.output_per_million,
+                                    model.price.cached_input_per_million, std::nullopt,
+                                    model.price.assumed ? CostBasis::kAssumed : CostBasis::kPriced});
+        options.prices = std::move(prices);
+      }
+      return make_recorded_model(answers, std::move(options));
+    }
+    case UpstreamKind::kSimulated: {
+      auto& world = loaded.worlds[model.file];
+      if (!world) {
+        auto made = load_world(model.file);
+        if (!made) return fail(made.error());
+        world = *made;
+      }
+      return make_simulated_model(world, model.id.empty() ? name : model.id);
+    }
+    case UpstreamKind::kLocal: {
+      LocalModelOptions options;
+      options.server = model.server.empty() ? llama_server_path() : model.server;
+      options.gguf = model.file.empty() ? local_model_path() : model.file;
+      options.log_file = log_folder.empty() ? "" : log_folder + "/llama-server-" + name + ".log";
+      options.http = http_options(name, model, seed);
+      auto started = start_local_model(std::move(options), *resources.http, clock);
+      if (!started) return fail(started.error());
+      auto client = (*started)->client();
+      resources.local_models.push_back(std::move(*started));
+      return client;
+    }
+  }
+  return fail(ErrorKind::kInternal, "unknown_upstream", "An upstream kind has no client.");
+}
+
+Result<std::shared_ptr<const Route>> build_route(const std::string& name, const RouteOptions& options) {
+  auto route = std::make_shared<Route>();
+  route->name = name;
+  for (const auto& candidate : options.candidates) {
+    auto parsed = Configuration::parse(candidate);
+    if (!parsed) return fail(parsed.error());
+    route->candidates.push_back(std::move(*parsed));
+  }
+  route->weak = route->candidates.front();
+  auto reference =
+      Configuration::parse(options.reference.empty() ? options.candidates.back() : options.reference);
+  if (!reference) return fail(reference.error());
+  route->reference = std::move(*reference);
+  auto strategy = make_strategy(options.strategy, options.strategy_options);
+  if (!strategy) return fail(strategy.error());
+  route->strategy = std::move(*strategy);
+  const auto& learning = options.learning;
+  if (learning.enabled) {
+    auto plan = make_strategy("rar_shadow", {{"guides", learning.guides}});
+    if (!plan) return fail(plan.error());
+    route->shadow_plan = std::move(*plan);
+  }
+  route->mode = options.mode == "observe" ? RouteMode::kObserve : RouteMode::kOn;
+  route->store = options.store == "text"   ? StoreContent::kText
+                 : options.store == "none" ? StoreContent::kNone
+                                           : StoreContent::kHash;
+  route->learning.enabled = learning.enabled;
+  route->learning.budget_share = learning.budget_share;
+  route->learning.allowance = learning.allowance;
+  route->learning.spot_check_share = learning.spot_check_share;
+  route->learning.queue_max = static_cast<std::size_t>(learning.queue_max);
+  route->learning.parallel_max = static_cast<std::size_t>(learning.parallel_max);
+  route->learning.guides = learning.guides;
+  route->learning.retry_after = learning.retry_after;
+  return std::shared_ptr<const Route>(std::move(route));
+}
+
+}  // namespace
+
+Result<RuntimePtr> build_runtime(const Config& config, UpstreamResources& resources, Clock& clock,
+                                 const RuntimeOptions& options) {
+  if (!resources.http) resources.http = net::make_http_client();
+  auto runtime = std::make_shared<Runtime>();
+  runtime->seed = config.seed;
+  Loaded loaded;
+  for (const auto& [name, model] : config.models) {
+    Model out;
+    out.name = name;
+    out.id = model.id.empty() ? name : model.id;
+    out.local = model.local || model.upstream == UpstreamKind::kLocal;
+    out.logprobs = model.logprobs;
+    const auto given = options.given_clients.find(name);
+    if (given != options.given_clients.end()) {
+      out.client = given->second;
+    } else {
+      auto client = make_client(name, model, loaded, resources, clock, options.log_folder, config.seed);
+      if (!client) {
+        auto error = client.error();
+        if (error.param.empty()) error.param = "models." + name;
+        return fail(std::move(error));
+      }
+      out.client = std::move(*client);
+    }
+    out.simulated = out.client->simulated();
+    runtime->models.emplace(name, std::move(out));
+  }
+  for (const auto& [name, route_options] : config.routes) {
+    auto route = build_route(name, route_options);
+    if (!route) {
+      auto error = route.error();
+      if (error.param.empty()) error.param = "routes." + name;
+      return fail(std::move(error));
+    }
+    runtime->routes.emplace(name, std::move(*route));
+  }
+  return RuntimePtr(std::move(runtime));
+}
+
+}  // namespace brevet

@@ -1,0 +1,36 @@
+// From a validated configuration to what requests are served with: clients of every kind of upstream,
+// strategies, routes.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/options.h"
+#include "gateway/runtime.h"
+#include "net/http_client.h"
+#include "upstream/local_process.h"
+
+namespace brevet {
+
+/// Owns what the clients of a Runtime borrow; must outlive every request of it.
+struct UpstreamResources {
+  std::unique_ptr<net::HttpClient> http;
+  std::vector<std::unique_ptr<LocalModel>> local_models;
+};
+
+struct RuntimeOptions {
+  /// In replay: recorded and simulated upstreams with their own loaded data, by model name; used instead of
+  /// what the configuration would make.
+  std::map<std::string, ModelClientPtr> given_clients;
+  std::string log_folder;  ///< of local model servers
+};
+
+/// Starts local models (blocking). Errors: those of the upstreams and strategies, with `param` naming the
+/// model or route.
+Result<RuntimePtr> build_runtime(const Config& config, UpstreamResources& resources, Clock& clock,
+                                 const RuntimeOptions& options = {});
+
+}  // namespace brevet
