@@ -1,0 +1,436 @@
+#include "memory/memory.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <tuple>
+#include <unordered_map>
+
+#include "base/random.h"
+#include "memory/persistent_map.h"
+#include "memory/vector_index.h"
+
+namespace brevet {
+namespace {
+
+/// What one partition remembers of one kind. Copied as a whole into a view; the copy shares all but what
+/// changes.
+template <class T>
+struct Table {
+  using Pointer = std::shared_ptr<const T>;
+  VectorIndex index;
+  PersistentMap<Pointer> by_slot;  ///< living entries that have an embedding
+  PersistentMap<Pointer> by_key;   ///< all living entries: skills by hash of the request hash, guides by id
+
+  Table snapshot() { return {index.snapshot(), by_slot.snapshot(), by_key.snapshot()}; }
+  std::vector<VectorIndex::Hit> nearest(const Embedding& query, std::size_t k, float min_similarity) const {
+    return index.nearest(query, k, min_similarity,
+                         [this](std::uint32_t slot) { return by_slot.find(slot) != nullptr; });
+  }
+};
+
+struct PartitionView {
+  Partition partition;
+  Table<Skill> skills;
+  Table<Guide> guides;
+};
+using PartitionViewPtr = std::shared_ptr<const PartitionView>;
+
+struct ModelId {
+  std::string model;
+  std::string returned_id;
+};
+
+std::string_view model_of(std::string_view configuration_key) {
+  return configuration_key.substr(0, configuration_key.find('|'));
+}
+
+const Skill* skill_of(const Table<Skill>& table, std::string_view request_hash) {
+  const auto* found = table.by_key.find(hash_bytes(request_hash));
+  return found != nullptr && (*found)->request_hash == request_hash ? found->get() : nullptr;
+}
+
+class MemorySnapshot : public Snapshot {
+ public:
+  std::uint64_t number = 0;
+  PersistentMap<PartitionViewPtr> partitions;
+  PersistentMap<ModelId> model_ids;
+
+  std::uint64_t version() const override { return number; }
+
+  std::optional<Skill> find_exact(const Partition& partition, std::string_view request_hash) const override {
+    const PartitionView* view = find(partition);
+    const Skill* skill = view != nullptr ? skill_of(view->skills, request_hash) : nullptr;
+    if (skill == nullptr) return std::nullopt;
+    return as_seen(*view, *skill);
+  }
+
+  std::vector<Neighbour> nearest(const Partition& partition, const Embedding& query,
+                                 std::size_t k) const override {
+    std::vector<Neighbour> out;
+    const PartitionView* view = find(partition);
+    if (view == nullptr) return out;
+    for (const auto& hit : view->skills.nearest(query, k, -2)) {
+      out.push_back({as_seen(*view, **view->skills.by_slot.find(hit.slot)), hit.similarity});
+    }
+    return out;
+  }
+
+  std::vector<GuideNeighbour> guides(const Partition& partition, const Embedding& query, std::size_t k,
+                                     float min_similarity) const override {
+    std::vector<GuideNeighbour> out;
+    const PartitionView* view = find(partition);
+    if (view == nullptr) return out;
+    for (const auto& hit : view->guides.nearest(query, k, min_similarity)) {
+      out.push_back({**view->guides.by_slot.find(hit.slot), hit.similarity});
+    }
+    return out;
+  }
+
+  std::optional<Guide> guide(const Partition& partition, std::uint64_t id) const override {
+    const PartitionView* view = find(partition);
+    const GuidePtr* found = view != nullptr ? view->guides.by_key.find(id) : nullptr;
+    if (found == nullptr) return std::nullopt;
+    return **found;
+  }
+
+  Estimate estimate(const Partition&, const RequestFeatures&) const override { return {}; }
+  std::optional<double> after_answer(const Partition&, const Estimate&, double) const override {
+    return std::nullopt;
+  }
+
+  const PartitionView* find(const Partition& partition) const {
+    // Partitions whose keys have one hash take the next places, so a look at the whole partition decides.
+    for (std::uint64_t key = hash_bytes(partition.key());; ++key) {
+      const PartitionViewPtr* found = partitions.find(key);
+      if (found == nullptr) return nullptr;
+      if ((*found)->partition == partition) return found->get();
+    }
+  }
+
+ private:
+  /// A skill that was earned by another model than the one behind the name now, or through a guide that is
+  /// gone, says nothing: it reads as strong-only and due, and becomes what it was only by a new trial (or
+  /// when the provider returns the old id again).
+  Skill as_seen(const PartitionView& view, Skill skill) const {
+    const ModelId* current = model_ids.find(hash_bytes(model_of(view.partition.weak)));
+    const bool other_model = current != nullptr && current->model == model_of(view.partition.weak) &&
+                             !skill.weak_model_id.empty() && skill.weak_model_id != current->returned_id;
+    const bool guide_gone =
+        skill.status == SkillStatus::kWeakWithGuide && view.guides.by_key.find(skill.guide_id) == nullptr;
+    if (other_model || guide_gone) {
+      skill.status = SkillStatus::kStrongOnly;
+      skill.guide_id = 0;
+      skill.last_tried = Instant{};
+    }
+    return skill;
+  }
+};
+
+/// A partition as its owner writes it.
+struct PartitionState {
+  std::uint64_t key = 0;  ///< its place in MemorySnapshot::partitions
+  Partition partition;
+  Table<Skill> skills;
+  Table<Guide> guides;
+  std::vector<PartitionState*>* changed_list = nullptr;  ///< the owner's; publishing visits only these
+  bool changed = false;
+
+  void touch() {
+    if (!changed) changed_list->push_back(this);
+    changed = true;
+  }
+};
+
+struct Place {
+  PartitionState* state = nullptr;
+  std::uint64_t key = 0;              ///< in Table::by_key
+  std::optional<std::uint32_t> slot;  ///< in Table::by_slot; empty without a usable embedding
+};
+
+using Places = std::unordered_map<std::uint64_t, Place>;
+
+bool usable(const std::shared_ptr<const Embedding>& embedding, const VectorIndex& index) {
+  if (!embedding || embedding->empty() || (index.size() > 0 && embedding->size() != index.dimension()))
+    return false;
+  return std::all_of(embedding->begin(), embedding->end(), [](float x) { return std::isfinite(x); });
+}
+
+template <class T>
+std::optional<std::uint32_t> insert_slot(Table<T>& table, const std::shared_ptr<const T>& entry) {
+  if (!usable(entry->embedding, table.index)) return std::nullopt;
+  const std::uint32_t slot = table.index.append(*entry->embedding);
+  table.by_slot.set(slot, entry);
+  return slot;
+}
+
+/// Removed entries keep their vector until a quarter are dead; then the living move together. Each entry pays
+/// for at most four moves in its life.
+template <class T>
+void compact_if_worn(Table<T>& table, Places& places) {
+  const std::size_t dead = table.index.size() - table.by_slot.size();
+  if (dead < VectorIndex::kBlock || dead * 4 < table.index.size()) return;
+  Table<T> fresh;
+  fresh.by_key = std::move(table.by_key);
+  for (std::uint32_t slot = 0; slot < table.index.size(); ++slot) {
+    const auto* entry = table.by_slot.find(slot);
+    if (entry != nullptr) places.at((*entry)->id).slot = insert_slot(fresh, *entry);
+  }
+  table = std::move(fresh);
+}
+
+template <class T>
+void remove_from(Table<T>& table, Places& places, std::uint64_t id) {
+  const auto found = places.find(id);
+  if (found == places.end()) return;
+  const Place place = found->second;
+  if (place.slot) table.by_slot.erase(*place.slot);
+  const auto* by_key = table.by_key.find(place.key);
+  if (by_key != nullptr && (*by_key)->id == id) table.by_key.erase(place.key);
+  places.erase(found);
+  place.state->touch();
+  compact_if_worn(table, places);
+}
+
+/// Puts an entry where `old_id` was when that has the same embedding (the usual case: a status that changes),
+/// else at the end.
+template <class T>
+void put_into(PartitionState& state, Table<T>& table, Places& places, std::uint64_t key,
+              std::optional<std::uint64_t> old_id, std::shared_ptr<const T> entry) {
+  std::optional<std::uint32_t> slot;
+  if (old_id) {
+    const Place old = places.at(*old_id);
+    if (old.slot) {
+      const auto& before = (*table.by_slot.find(*old.slot))->embedding;
+      if (entry->embedding && (entry->embedding == before || *entry->embedding == *before)) {
+        slot = old.slot;
+      } else {
+        table.by_slot.erase(*old.slot);
+      }
+    }
+    places.erase(*old_id);
+  }
+  if (slot) {
+    table.by_slot.set(*slot, entry);
+  } else {
+    slot = insert_slot(table, entry);
+  }
+  places[entry->id] = {&state, key, slot};
+  table.by_key.set(key, std::move(entry));
+  state.touch();
+  compact_if_worn(table, places);
+}
+
+template <class T>
+void visit_in_order(const Places& places, Table<T> PartitionState::*table,
+                    const std::function<void(const Partition&, const std::shared_ptr<const T>&)>& visit) {
+  std::vector<std::uint64_t> ids;
+  ids.reserve(places.size());
+  for (const auto& [id, place] : places) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  for (const auto id : ids) {
+    const Place& place = places.at(id);
+    const auto* entry = (place.state->*table).by_key.find(place.key);
+    if (entry != nullptr && (*entry)->id == id) visit(place.state->partition, *entry);
+  }
+}
+
+/// The `count` entries that come first by `rank`, a tuple that is smaller for what is missed less.
+template <class T, class Rank>
+std::vector<std::uint64_t> least(const Table<T>& table, std::size_t count, Rank rank) {
+  using Item = decltype(std::tuple_cat(rank(std::declval<const T&>()), std::tuple<std::uint64_t>{}));
+  std::vector<Item> items;
+  items.reserve(table.by_key.size());
+  table.by_key.for_each([&](std::uint64_t, const auto& entry) {
+    items.push_back(std::tuple_cat(rank(*entry), std::tuple<std::uint64_t>{entry->id}));
+  });
+  count = std::min(count, items.size());
+  std::nth_element(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(count), items.end());
+  std::vector<std::uint64_t> ids;
+  for (std::size_t i = 0; i < count; ++i) ids.push_back(std::get<std::tuple_size_v<Item> - 1>(items[i]));
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+/// How many to evict: what is over the bound, but at least one in a hundred, for choosing them reads all.
+std::size_t to_evict(std::size_t have, std::size_t incoming, std::size_t bound) {
+  if (have + incoming <= bound) return 0;
+  return std::max(have + incoming - bound, std::min(have, bound / 100));
+}
+
+}  // namespace
+
+class Memory::Impl {
+ public:
+  explicit Impl(MemoryOptions chosen) : options(chosen) { published = std::make_shared<MemorySnapshot>(); }
+
+  PartitionState* find(const Partition& partition) const {
+    const auto found = states.find(partition.key());
+    return found != states.end() ? found->second.get() : nullptr;
+  }
+  PartitionState& get(const Partition& partition) {
+    auto& state = states[partition.key()];
+    if (!state) {
+      state = std::make_unique<PartitionState>();
+      state->partition = partition;
+      state->changed_list = &changed;
+      state->key = hash_bytes(partition.key());
+      while (taken.contains(state->key)) ++state->key;
+      taken.emplace(state->key, true);
+      ++figures.partitions;
+    }
+    return *state;
+  }
+
+  const MemoryOptions options;
+  std::unordered_map<std::string, std::unique_ptr<PartitionState>> states;
+  std::unordered_map<std::uint64_t, bool> taken;  ///< places of partitions in the snapshot
+  std::vector<PartitionState*> changed;
+  Places skill_places;
+  Places guide_places;
+  PersistentMap<PartitionViewPtr> views;
+  PersistentMap<ModelId> model_ids;
+  bool model_ids_changed = false;
+  MemoryFigures figures;
+  std::shared_ptr<const MemorySnapshot> published;
+};
+
+Memory::Memory(MemoryOptions options) : impl_(std::make_unique<Impl>(options)) {}
+Memory::~Memory() = default;
+
+SkillPtr Memory::find_skill(const Partition& partition, std::string_view request_hash) const {
+  const PartitionState* state = impl_->find(partition);
+  if (state == nullptr) return nullptr;
+  const auto* found = state->skills.by_key.find(hash_bytes(request_hash));
+  return found != nullptr && (*found)->request_hash == request_hash ? *found : nullptr;
+}
+
+GuidePtr Memory::find_guide(const Partition& partition, std::uint64_t id) const {
+  const PartitionState* state = impl_->find(partition);
+  const auto* found = state != nullptr ? state->guides.by_key.find(id) : nullptr;
+  return found != nullptr ? *found : nullptr;
+}
+
+SkillPtr Memory::skill_by_id(std::uint64_t id, Partition* partition) const {
+  const auto place = impl_->skill_places.find(id);
+  if (place == impl_->skill_places.end()) return nullptr;
+  if (partition != nullptr) *partition = place->second.state->partition;
+  if (place->second.slot) return *place->second.state->skills.by_slot.find(*place->second.slot);
+  const auto* found = place->second.state->skills.by_key.find(place->second.key);
+  return found != nullptr && (*found)->id == id ? *found : nullptr;
+}
+
+GuidePtr Memory::guide_by_id(std::uint64_t id, Partition* partition) const {
+  const auto place = impl_->guide_places.find(id);
+  if (place == impl_->guide_places.end()) return nullptr;
+  if (partition != nullptr) *partition = place->second.state->partition;
+  return *place->second.state->guides.by_key.find(id);
+}
+
+void Memory::visit_skills(const std::function<void(const Partition&, const SkillPtr&)>& visit) const {
+  visit_in_order<Skill>(impl_->skill_places, &PartitionState::skills, visit);
+}
+void Memory::visit_guides(const std::function<void(const Partition&, const GuidePtr&)>& visit) const {
+  visit_in_order<Guide>(impl_->guide_places, &PartitionState::guides, visit);
+}
+
+const MemoryFigures& Memory::figures() const {
+  return impl_->figures;
+}
+
+void Memory::put_skill(const Partition& partition, Skill skill) {
+  PartitionState& state = impl_->get(partition);
+  const std::uint64_t key = hash_bytes(skill.request_hash);
+  const auto* same_key = state.skills.by_key.find(key);
+  std::optional<std::uint64_t> old_id;
+  if (same_key != nullptr) {
+    old_id = (*same_key)->id;
+    // Another request with the same 64-bit hash gives way entirely: an entry that cannot be found by its
+    // request could not be replaced either.
+  }
+  put_into<Skill>(state, state.skills, impl_->skill_places, key, old_id,
+                  std::make_shared<Skill>(std::move(skill)));
+  impl_->figures.skills = impl_->skill_places.size();
+}
+
+void Memory::put_guide(const Partition& partition, Guide guide) {
+  PartitionState& state = impl_->get(partition);
+  const std::uint64_t id = guide.id;
+  std::optional<std::uint64_t> old_id;
+  if (state.guides.by_key.find(id) != nullptr) old_id = id;
+  put_into<Guide>(state, state.guides, impl_->guide_places, id, old_id,
+                  std::make_shared<Guide>(std::move(guide)));
+  impl_->figures.guides = impl_->guide_places.size();
+}
+
+void Memory::remove_skill(std::uint64_t id) {
+  const auto place = impl_->skill_places.find(id);
+  if (place == impl_->skill_places.end()) return;
+  remove_from(place->second.state->skills, impl_->skill_places, id);
+  impl_->figures.skills = impl_->skill_places.size();
+}
+
+void Memory::remove_guide(std::uint64_t id) {
+  const auto place = impl_->guide_places.find(id);
+  if (place == impl_->guide_places.end()) return;
+  remove_from(place->second.state->guides, impl_->guide_places, id);
+  impl_->figures.guides = impl_->guide_places.size();
+}
+
+void Memory::set_model_id(std::string_view model, std::string_view returned_id) {
+  if (returned_id.empty()) return;
+  const std::uint64_t key = hash_bytes(model);
+  const ModelId* known = impl_->model_ids.find(key);
+  if (known != nullptr && known->model == model && known->returned_id == returned_id) return;
+  if (known == nullptr && impl_->model_ids.size() >= impl_->options.model_ids_max) return;
+  impl_->model_ids.set(key, {std::string(model), std::string(returned_id)});
+  impl_->model_ids_changed = true;
+}
+
+std::string Memory::model_id(std::string_view model) const {
+  const ModelId* known = impl_->model_ids.find(hash_bytes(model));
+  return known != nullptr && known->model == model ? known->returned_id : std::string();
+}
+
+std::vector<std::uint64_t> Memory::skills_to_evict(const Partition& partition, std::size_t incoming) const {
+  const PartitionState* state = impl_->find(partition);
+  if (state == nullptr) return {};
+  const std::size_t count = to_evict(state->skills.by_key.size(), incoming, impl_->options.skills_max);
+  if (count == 0) return {};
+  return least(state->skills, count,
+               [](const Skill& skill) { return std::tuple(skill.hits, skill.last_tried); });
+}
+
+std::vector<std::uint64_t> Memory::guides_to_evict(const Partition& partition, std::size_t incoming) const {
+  const PartitionState* state = impl_->find(partition);
+  if (state == nullptr) return {};
+  const std::size_t count = to_evict(state->guides.by_key.size(), incoming, impl_->options.guides_max);
+  if (count == 0) return {};
+  return least(state->guides, count, [](const Guide& guide) {
+    return std::tuple(static_cast<std::int64_t>(guide.wins) - static_cast<std::int64_t>(guide.losses),
+                      guide.created);
+  });
+}
+
+SnapshotPtr Memory::publish() {
+  if (!impl_->model_ids_changed && impl_->changed.empty()) return impl_->published;
+  for (PartitionState* state : impl_->changed) {
+    auto view = std::make_shared<PartitionView>();
+    view->partition = state->partition;
+    view->skills = state->skills.snapshot();
+    view->guides = state->guides.snapshot();
+    impl_->views.set(state->key, std::move(view));
+    state->changed = false;
+  }
+  impl_->changed.clear();
+  auto next = std::make_shared<MemorySnapshot>();
+  next->number = impl_->published->number + 1;
+  next->partitions = impl_->views.snapshot();
+  next->model_ids = impl_->model_ids.snapshot();
+  impl_->model_ids_changed = false;
+  impl_->figures.version = next->number;
+  impl_->published = std::move(next);
+  return impl_->published;
+}
+
+}  // namespace brevet

@@ -1,0 +1,241 @@
+#include "memory/vector_index.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstring>
+
+namespace brevet {
+namespace {
+
+using Lanes = float __attribute__((vector_size(64), aligned(4)));
+constexpr std::size_t kLanes = 16;
+
+// One body for every width: the compiler splits the 16 lanes into what the target has, so the order of
+// additions is the same for all of them.
+inline __attribute__((always_inline)) float dot_body(const float* a, const float* b, std::size_t dimension) {
+  Lanes sum0{};
+  Lanes sum1{};
+  std::size_t i = 0;
+  for (; i + 2 * kLanes <= dimension; i += 2 * kLanes) {
+    sum0 += *reinterpret_cast<const Lanes*>(a + i) * *reinterpret_cast<const Lanes*>(b + i);
+    sum1 += *reinterpret_cast<const Lanes*>(a + i + kLanes) * *reinterpret_cast<const Lanes*>(b + i + kLanes);
+  }
+  sum0 += sum1;
+  float total = 0;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) total += sum0[lane];
+  for (; i < dimension; ++i) total += a[i] * b[i];
+  return total;
+}
+
+inline __attribute__((always_inline)) void hamming_body(const std::uint64_t* sketches, std::size_t count,
+                                                        const std::uint64_t* query, std::size_t words,
+                                                        std::uint16_t* out) {
+  for (std::size_t v = 0; v < count; ++v, sketches += words) {
+    int different = 0;
+    for (std::size_t w = 0; w < words; ++w) different += __builtin_popcountll(sketches[w] ^ query[w]);
+    out[v] = static_cast<std::uint16_t>(different);
+  }
+}
+
+using DotFunction = float (*)(const float*, const float*, std::size_t);
+using HammingFunction = void (*)(const std::uint64_t*, std::size_t, const std::uint64_t*, std::size_t,
+                                 std::uint16_t*);
+
+float dot_plain(const float* a, const float* b, std::size_t n) {
+  return dot_body(a, b, n);
+}
+void hamming_plain(const std::uint64_t* s, std::size_t n, const std::uint64_t* q, std::size_t w,
+                   std::uint16_t* out) {
+  hamming_body(s, n, q, w, out);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) float dot_avx2(const float* a, const float* b, std::size_t n) {
+  return dot_body(a, b, n);
+}
+__attribute__((target("avx512f,fma"))) float dot_avx512(const float* a, const float* b, std::size_t n) {
+  return dot_body(a, b, n);
+}
+__attribute__((target("popcnt"))) void hamming_popcnt(const std::uint64_t* s, std::size_t n,
+                                                      const std::uint64_t* q, std::size_t w,
+                                                      std::uint16_t* out) {
+  if (w == 6) {
+    hamming_body(s, n, q, 6, out);  // 384 dimensions: a constant count unrolls
+  } else {
+    hamming_body(s, n, q, w, out);
+  }
+}
+// Chosen by hand and not by target_clones: resolvers of the latter run before the sanitizers are ready.
+DotFunction choose_dot() {
+  if (__builtin_cpu_supports("avx512f")) return dot_avx512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return dot_avx2;
+  return dot_plain;
+}
+HammingFunction choose_hamming() {
+  return __builtin_cpu_supports("popcnt") ? hamming_popcnt : hamming_plain;
+}
+#else
+DotFunction choose_dot() {
+  return dot_plain;
+}
+HammingFunction choose_hamming() {
+  return hamming_plain;
+}
+#endif
+
+void hamming(const std::uint64_t* sketches, std::size_t count, const std::uint64_t* query, std::size_t words,
+             std::uint16_t* out) {
+  static const HammingFunction function = choose_hamming();
+  function(sketches, count, query, words, out);
+}
+
+void sketch_of(const float* vector, std::size_t dimension, std::uint64_t* out) {
+  std::memset(out, 0, (dimension + 63) / 64 * sizeof(std::uint64_t));
+  for (std::size_t i = 0; i < dimension; ++i) {
+    out[i / 64] |= std::uint64_t{vector[i] > 0} << (i % 64);
+  }
+}
+
+}  // namespace
+
+float dot(const float* a, const float* b, std::size_t dimension) {
+  static const DotFunction function = choose_dot();
+  return function(a, b, dimension);
+}
+
+// Slots below the count that a snapshot knows are never written again, so the writer may fill the rest of a
+// block that readers hold. The last block starts small and doubles: most partitions stay small.
+struct VectorIndex::Block {
+  Block(std::size_t slots, std::size_t dimension)
+      : capacity(slots), vectors(slots * dimension), sketches(slots * ((dimension + 63) / 64)) {}
+  const std::size_t capacity;
+  std::vector<float> vectors;
+  std::vector<std::uint64_t> sketches;
+};
+
+std::uint32_t VectorIndex::append(const std::vector<float>& vector) {
+  constexpr std::size_t kFirstCapacity = 16;
+  if (size_ == 0) dimension_ = vector.size();
+  assert(vector.size() == dimension_ && dimension_ > 0);
+  const std::size_t words = (dimension_ + 63) / 64;
+  const std::size_t number = size_ / kBlock;
+  const std::size_t place = size_ % kBlock;
+  const BlockPtr* found = blocks_.find(number);
+  BlockPtr block = found != nullptr ? *found : nullptr;
+  if (!block || place >= block->capacity) {
+    const std::size_t capacity =
+        !block ? (number == 0 ? kFirstCapacity : kBlock) : std::min(kBlock, 2 * block->capacity);
+    auto larger = std::make_shared<Block>(capacity, dimension_);
+    if (block) {
+      std::copy_n(block->vectors.begin(), place * dimension_, larger->vectors.begin());
+      std::copy_n(block->sketches.begin(), place * words, larger->sketches.begin());
+    }
+    block = std::move(larger);
+    blocks_.set(number, block);
+  }
+  std::copy(vector.begin(), vector.end(), block->vectors.data() + place * dimension_);
+  sketch_of(vector.data(), dimension_, block->sketches.data() + place * words);
+  return static_cast<std::uint32_t>(size_++);
+}
+
+const float* VectorIndex::vector(std::uint32_t slot) const {
+  return (*blocks_.find(slot / kBlock))->vectors.data() + (slot % kBlock) * dimension_;
+}
+
+VectorIndex VectorIndex::snapshot() {
+  VectorIndex copy;
+  copy.blocks_ = blocks_.snapshot();
+  copy.size_ = size_;
+  copy.dimension_ = dimension_;
+  return copy;
+}
+
+template <class F>
+void VectorIndex::each_block(F&& visit) const {
+  for (std::size_t first = 0; first < size_; first += kBlock) {
+    visit(first, std::min(kBlock, size_ - first), **blocks_.find(first / kBlock));
+  }
+}
+
+void VectorIndex::scan_exact(const std::vector<float>& query, std::vector<Hit>& hits) const {
+  hits.reserve(size_);
+  each_block([&](std::size_t first, std::size_t count, const Block& block) {
+    for (std::size_t i = 0; i < count; ++i) {
+      hits.push_back({static_cast<std::uint32_t>(first + i),
+                      dot(query.data(), block.vectors.data() + i * dimension_, dimension_)});
+    }
+  });
+}
+
+void VectorIndex::scan_sketches(const std::vector<float>& query, std::size_t candidates,
+                                std::vector<Hit>& hits) const {
+  // Kept between calls: a search must not pay for clearing pages the size of the index.
+  thread_local std::vector<std::uint16_t> distance;
+  thread_local std::vector<std::uint32_t> per_distance;
+  const std::size_t words = (dimension_ + 63) / 64;
+  std::vector<std::uint64_t> sketch(words);
+  sketch_of(query.data(), dimension_, sketch.data());
+  distance.resize(size_);
+  per_distance.assign(dimension_ + 1, 0);
+  each_block([&](std::size_t first, std::size_t count, const Block& block) {
+    hamming(block.sketches.data(), count, sketch.data(), words, distance.data() + first);
+    for (std::size_t i = first; i < first + count; ++i) ++per_distance[distance[i]];
+  });
+  std::size_t limit = 0;  // the smallest distance within which enough candidates lie
+  for (std::size_t within = 0; limit < dimension_; ++limit) {
+    within += per_distance[limit];
+    if (within >= candidates) break;
+  }
+  // Of those exactly at the limit only as many as fit, so that equal vectors cannot make a search exhaustive.
+  std::size_t at_limit = candidates;
+  for (std::size_t d = 0; d < limit; ++d) at_limit -= per_distance[d];
+  hits.reserve(candidates);
+  each_block([&](std::size_t first, std::size_t count, const Block& block) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint16_t d = distance[first + i];
+      if (d > limit || (d == limit && at_limit == 0)) continue;
+      if (d == limit) --at_limit;
+      hits.push_back({static_cast<std::uint32_t>(first + i),
+                      dot(query.data(), block.vectors.data() + i * dimension_, dimension_)});
+    }
+  });
+}
+
+std::vector<VectorIndex::Hit> VectorIndex::nearest(const std::vector<float>& query, std::size_t k,
+                                                   float min_similarity,
+                                                   const std::function<bool(std::uint32_t)>& alive) const {
+  std::vector<Hit> found;
+  if (size_ == 0 || k == 0 || query.size() != dimension_) return found;
+  const auto nearer = [](const Hit& a, const Hit& b) {
+    return a.similarity != b.similarity ? a.similarity > b.similarity : a.slot < b.slot;
+  };
+  std::size_t candidates = std::max(kCandidates, 16 * k);
+  while (true) {
+    const bool all = size_ <= std::max(kExactMax, candidates);
+    std::vector<Hit> hits;
+    if (all) {
+      scan_exact(query, hits);
+    } else {
+      scan_sketches(query, candidates, hits);
+    }
+    std::erase_if(hits, [&](const Hit& hit) { return !(hit.similarity >= min_similarity); });
+    const bool sifted = hits.size() < (all ? size_ : candidates);  // some were too far already
+    // Removed entries are few, so the front is sorted in pieces until k living ones are there.
+    std::size_t sorted = 0;
+    while (sorted < hits.size() && found.size() < k) {
+      const std::size_t next = std::min(hits.size(), sorted + 2 * k);
+      std::partial_sort(hits.begin() + static_cast<std::ptrdiff_t>(sorted),
+                        hits.begin() + static_cast<std::ptrdiff_t>(next), hits.end(), nearer);
+      for (; sorted < next && found.size() < k; ++sorted) {
+        if (alive(hits[sorted].slot)) found.push_back(hits[sorted]);
+      }
+    }
+    if (found.size() == k || all || sifted) return found;
+    // Removed entries filled the candidates: look at more.
+    found.clear();
+    candidates *= 4;
+  }
+}
+
+}  // namespace brevet
