@@ -24,7 +24,8 @@
 
 namespace brevet {
 
-/// What a strategy may know of a request. Never an id, a subject, an answer key.
+/// What a strategy may know of a request. Never an id, a subject, an answer key. `features` are fetched with
+/// the first evidence that needs them: before that they are empty, and what needs none costs no encoder.
 struct RequestView {
   const ChatRequest& request;
   const RequestFeatures& features;
@@ -33,12 +34,23 @@ struct RequestView {
   const Configuration& reference;                ///< the strong one
   const std::vector<Configuration>& candidates;  ///< in the order of the config, cheapest first
   bool weak_has_logprobs = false;                ///< the weak upstream is known to return log-probabilities
+  /// An attempt may be held back and looked at before it is accepted; false in observe mode, where only the
+  /// first choice is asked for.
+  bool may_hold = true;
   /// For shadow plans: the answer that was served, its configuration, and the skill that had decided (if
   /// any).
   const Answer* served_answer = nullptr;
   const Configuration* served_by = nullptr;
   const Skill* served_skill = nullptr;
+  /// The weak configuration's own answer, alone, where serving had already asked for it; null otherwise.
+  const Answer* weak_answer = nullptr;
+  bool may_write_guide = true;  ///< the route lets the reference write guides
+  bool spot_check = false;      ///< look whether what was served holds, nothing else
 };
+
+/// Stand in for attempt ids in comparisons.
+inline constexpr int kServedAnswer = -1;  ///< RequestView::served_answer
+inline constexpr int kWeakAnswer = -2;    ///< RequestView::weak_answer
 
 // ---- What a step may be
 // -------------------------------------------------------------------------------------------
@@ -54,10 +66,14 @@ struct NeedEstimate {};  ///< -> Evidence::estimate
 struct NeedAfterAnswer {
   int attempt = 0;
 };  ///< -> Evidence::after_answer[attempt]
+/// -> Evidence::comparisons. With both judge attempts given (they saw the answers in this and in the swapped
+/// order) their combined word is the verdict; else the answers are compared by compare/.
 struct NeedCompare {
-  int first = 0;
+  int first = 0;  ///< attempt id, kServedAnswer or kWeakAnswer
   int second = 0;
-};  ///< -> Evidence::comparisons; -1 = RequestView::served_answer
+  int judge_forward = -1;  ///< attempt id, -1 = no judge
+  int judge_swapped = -1;
+};
 using Need = std::variant<NeedExact, NeedNeighbours, NeedGuides, NeedEstimate, NeedAfterAnswer, NeedCompare>;
 
 /// kStream: bytes may reach the client as they come, so this attempt will be accepted unless it fails before
@@ -87,6 +103,9 @@ struct GiveUp {
   std::optional<Error> error;
 };
 
+/// The code of an Accept that adds nothing to the reason of the step that made the call.
+inline constexpr const char* kAsCalled = "as_called";
+
 struct Step {
   std::variant<Need, Calls, Wait, Accept, GiveUp> what;
   Reason reason;
@@ -100,6 +119,7 @@ struct Evidence {
   std::optional<Estimate> estimate;
   std::map<int, std::optional<double>> after_answer;  ///< attempt -> P(agree), empty when not known
   std::vector<Comparison> comparisons;
+  /// The newest comparison of these two, null if there is none.
   const Comparison* comparison(int first, int second) const;
 };
 
@@ -138,6 +158,8 @@ struct StrategyKind {
   std::string summary;
   std::vector<OptionSpec> options;
   bool shadow_plan = false;
+  /// One call decided by what is remembered, without a coin: may stand in front of another strategy.
+  bool static_router = false;
   Result<StrategyPtr> (*make)(const OptionValues& complete) =
       nullptr;  ///< all options present, types and bounds checked
 };
