@@ -16,6 +16,7 @@ namespace brevet {
 struct ToolCall {
   std::string name;
   std::string arguments;  ///< JSON text as the model wrote it
+  std::string id = {};    ///< as the provider named the call; empty when it did not
 };
 
 struct Answer {

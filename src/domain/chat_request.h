@@ -41,6 +41,9 @@ struct ChatMessage {
   /// JSON string of the content in the raw body when content is a plain string; empty when it is a list or
   /// absent.
   Span content;
+  Span parts;       ///< JSON array of the content when content is a list; empty otherwise
+  Span first_text;  ///< JSON string of the first and last text part of such a list; empty without any
+  Span last_text;
 };
 
 struct ChatRequest {
@@ -53,7 +56,12 @@ struct ChatRequest {
 
   bool stream = false;
   bool include_usage = false;  ///< stream_options.include_usage
-  Span stream_options_value;   ///< empty when absent
+  Span stream_options_value;   ///< empty when absent; the span of `null` when null
+  Span stream_options_member;  ///< key and value, without commas; empty when absent
+  Span include_usage_value;    ///< inside stream_options; empty when absent
+  Span stream_value;           ///< empty when absent
+  Span logprobs_value;         ///< empty when absent
+  Span metadata_value;         ///< the JSON object of `metadata`; empty when absent or null
   bool wants_logprobs = false;
   int n = 1;
   bool has_tools = false;
@@ -62,8 +70,9 @@ struct ChatRequest {
   std::optional<std::int64_t> max_tokens;  ///< max_completion_tokens or max_tokens
   std::optional<double> temperature;
 
-  /// SHA-256 hex of canonical messages, tools and parameters (everything but model, stream, stream_options,
-  /// user, metadata): "the same request". Equal for bodies that differ in white space and key order only.
+  /// SHA-256 hex of canonical messages, tools and parameters: "the same request" (wire::request_hash says
+  /// what counts). Equal for bodies that differ in white space, key order or spelling of equal values only.
+  /// Empty when parsing was asked to leave it out.
   std::string hash;
   /// SHA-256 hex of the system messages, for partitioning; empty without any.
   std::string system_hash;

@@ -17,8 +17,8 @@ struct SseEvent {
 };
 
 /// Incremental reader: any split of the bytes gives the same events. Comments and unknown fields are skipped;
-/// CR, LF and CRLF end a line. Errors: sse_event_too_large (over `event_bytes_max`); the reader then stays
-/// failed.
+/// CR, LF and CRLF end a line. Errors: kProviderGarbage sse_event_too_large (over `event_bytes_max`); the
+/// reader then stays failed.
 class SseReader {
  public:
   explicit SseReader(std::size_t event_bytes_max = 8 * 1024 * 1024) : event_bytes_max_(event_bytes_max) {}
@@ -32,7 +32,10 @@ class SseReader {
   SseEvent event_;
   bool has_data_ = false;
   bool after_cr_ = false;
+  bool at_start_ = true;  ///< a byte order mark may come
   bool failed_ = false;
+
+  void end_line(std::string_view line, std::vector<SseEvent>& out);
 };
 
 /// "data: ...\n\n"; data must not hold a line break (JSON never does unescaped); line breaks become several
