@@ -66,6 +66,11 @@ struct Decision {
   std::vector<Neighbour> neighbours;  ///< nearest first, at most 8 kept
   std::optional<Estimate> estimate;
   bool exact_repeat = false;
+  std::uint64_t skill_id = 0;  ///< the skill that decided; 0 = none did
+  std::string degraded;        ///< why the embedding is missing (FeatureResult::degraded), or empty
+  /// Observe mode and dry run: configuration key that the strategy would have called first.
+  std::string would_have;
+  bool simulated = false;  ///< a simulated model was called
 
   // Money. cost is of serving alone; what was spent to learn is on the shadow's own decision.
   Cost cost;
