@@ -15,7 +15,7 @@
 
 namespace brevet {
 
-inline constexpr std::size_t kCoreBytesMax = 64 * 1024;
+inline constexpr std::size_t kCoreBytesMax = 32 * 1024;
 
 /// One lettered option of a question.
 struct ChoiceOption {
