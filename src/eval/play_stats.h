@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "domain/money.h"
+#include "quality/proportion.h"
 
 namespace brevet {
 
@@ -25,13 +26,8 @@ struct PlayedRequest {
   bool failed = false;  ///< an error was served; scores count as 0
 };
 
-/// Mean with a 95% interval and the number of observations behind it.
-struct Figure {
-  double mean = 0;
-  double low = 0;
-  double high = 0;
-  std::uint64_t n = 0;
-};
+/// A mean with its 95% interval and the number of observations behind it.
+using Figure = Interval;
 
 struct PlaySummary {
   std::uint64_t n = 0;
@@ -67,9 +63,6 @@ Shuffle shuffle_decisions(const std::vector<PlayedRequest>& played, int shuffles
 enum class Resample { kQuestions, kQuestionsAndOrders };
 Figure bootstrap_gain(const std::vector<std::vector<PlayedRequest>>& orders, Resample what, int rounds,
                       std::uint64_t seed);
-
-/// Clopper-Pearson interval of k successes in n trials at the given confidence; [0, 1] for n = 0.
-Figure exact_proportion(std::uint64_t k, std::uint64_t n, double confidence = .95);
 
 /// Wilcoxon-Mann-Whitney area under the ROC curve, ties count one half; empty without both classes.
 std::optional<double> auroc(const std::vector<double>& score, const std::vector<bool>& label);

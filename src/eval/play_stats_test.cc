@@ -37,14 +37,6 @@ TEST(PlayStats, SummaryOfFourRequests) {
   EXPECT_EQ(sum.cost.known.pico_usd, 22);
 }
 
-TEST(PlayStats, ExactProportionMatchesPublishedValues) {
-  // Clopper and Pearson's interval for 0 of 10 and 7 of 20 (R: binom.test).
-  EXPECT_NEAR(exact_proportion(0, 10).high, 0.3084971, 1e-6);
-  EXPECT_NEAR(exact_proportion(7, 20).low, 0.1539092, 1e-6);
-  EXPECT_NEAR(exact_proportion(7, 20).high, 0.5921885, 1e-6);
-  EXPECT_EQ(exact_proportion(0, 0).high, 1);
-}
-
 TEST(PlayStats, AurocCountsTiesHalf) {
   EXPECT_DOUBLE_EQ(*auroc({.1, .4, .35, .8}, {false, false, true, true}), .75);
   EXPECT_DOUBLE_EQ(*auroc({1, 1}, {false, true}), .5);
