@@ -22,7 +22,7 @@ enum class HashWhen { kNow, kLater };
 /// Bounds on what is accepted (each has its own error code).
 struct ChatLimits {
   std::size_t messages_max = 4096;
-  std::size_t depth_max = 128;  ///< nesting of JSON
+  std::size_t depth_max = 128;  ///< nesting of JSON (an empty list or object may sit one deeper)
   HashWhen hash = HashWhen::kNow;
 };
 
