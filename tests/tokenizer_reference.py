@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares our WordPiece pieces with the reference tokenizer (PyPI `tokenizers`) on many varied texts.
 
-    third_party/reference/bin/python tests/tokenizer_reference.py build/dev/tests/tokenize_lines   # compare
+    third_party/reference/bin/python tests/tokenizer_reference.py [build/dev/tests/tokenize_lines]   # compare
     third_party/reference/bin/python tests/tokenizer_reference.py --golden > tests/data/wordpiece_golden.txt
 
 The first form feeds the program one text a line (hexadecimal bytes) and compares every line of numbers; it exits 1 on
@@ -150,15 +150,16 @@ def main():
         for text in texts:
             print(text.hex() + "\t" + " ".join(map(str, answer(text))))
         return 0
-    if len(sys.argv) != 2:
+    if len(sys.argv) > 2:
         print(__doc__, file=sys.stderr)
         return 2
+    program = sys.argv[1] if len(sys.argv) == 2 else os.path.join(ROOT, "build", "dev", "tests", "tokenize_lines")
     texts = [s.encode() for s in SENTENCES] + list(generate(random.Random(20240607), vocabulary, 20000)) + list(every_code_point())
     texts.append(" ".join(SENTENCES * 400).encode())
     texts.append(("x" * 300000).encode())
     texts.append(("é\u0301 " * 100000).encode())
     started = time.time()
-    ours = subprocess.run([sys.argv[1], VOCABULARY], input="".join(t.hex() + "\n" for t in texts).encode(), stdout=subprocess.PIPE, check=True)
+    ours = subprocess.run([program, VOCABULARY], input="".join(t.hex() + "\n" for t in texts).encode(), stdout=subprocess.PIPE, check=True)
     lines = ours.stdout.decode().split("\n")[:-1]
     took = time.time() - started
     if len(lines) != len(texts):
