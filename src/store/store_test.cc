@@ -1,0 +1,297 @@
+// Goal: what commit() acknowledged is there after anything, whole batches only; reads equal writes. Method:
+// round trips, a second opener, files of other makers, and retention; killing is in store_crash_test.cc.
+#include "store/store.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "store/decision_json.h"
+#include "store/sqlite_connection.h"
+
+namespace brevet {
+namespace {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "brevet-store-XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  std::string file(const char* name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+Instant at(std::int64_t seconds) {
+  return Instant{std::chrono::seconds(seconds)};
+}
+
+std::shared_ptr<Decision> decision(const std::string& id, Instant time,
+                                   const std::string& tenant = "default") {
+  auto out = std::make_shared<Decision>();
+  out->id = id;
+  out->time = time;
+  out->tenant = tenant;
+  out->route = "auto";
+  return out;
+}
+
+Partition partition(const std::string& tenant) {
+  return {tenant, "enc", "weak", "strong", ""};
+}
+
+TEST(Store, ReadsBackWhatWasWritten) {
+  const TemporaryFolder folder;
+  const StoreOptions options{folder.file("brevet.db"), Microseconds{0}};
+  {
+    auto store = open_store(options);
+    ASSERT_TRUE(store) << store.error().message;
+    WriteBatch batch;
+    Skill skill;
+    skill.id = 7;
+    skill.request_hash = "abc";
+    skill.embedding = std::make_shared<Embedding>(Embedding{0.5F, -0.25F, 1e-30F});
+    skill.status = SkillStatus::kWeakWithGuide;
+    skill.guide_id = 3;
+    skill.weak_model_id = "m-1";
+    skill.created = at(10);
+    skill.last_tried = at(11);
+    skill.tries = 1;
+    skill.hits = 2;
+    skill.confirmed = 3;
+    skill.refuted = 4;
+    skill.text = std::string("a\0b", 3);
+    batch.skills.push_back({partition("t1"), skill});
+    Guide guide;
+    guide.id = 3;
+    guide.text = "Think.";
+    guide.source_request_hash = "abc";
+    guide.author = "strong";
+    guide.author_model_id = "s-1";
+    guide.decision_id = "dec_1";
+    guide.created = at(9);
+    guide.wins = 5;
+    guide.losses = 1;
+    batch.guides.push_back({partition("t1"), guide});
+    StoredOutcome outcome;
+    outcome.id = 1;
+    outcome.partition = partition("t2");
+    outcome.request_hash = "abc";
+    outcome.embedding = skill.embedding;
+    outcome.words = std::make_shared<SparseVector>(SparseVector{{1, 262'143}, {0.6F, 0.8F}});
+    outcome.agrees = true;
+    outcome.weak_logprob = -0.125;
+    outcome.time = at(12);
+    batch.outcomes.push_back(outcome);
+    outcome.id = 2;
+    outcome.embedding = nullptr;
+    outcome.words = nullptr;
+    outcome.weak_logprob = std::nullopt;
+    outcome.agrees = false;
+    batch.outcomes.push_back(outcome);
+    batch.decisions.push_back(decision("dec_1", at(20)));
+    batch.settings.emplace_back("blob", std::string("\0\1\2", 3));
+    ASSERT_TRUE((*store)->commit(batch));
+    WriteBatch later;
+    later.feedback.push_back({"dec_1", "default", 0.5, "so so", at(30)});
+    later.feedback.push_back({"dec_1", "default", std::nullopt, "", at(31)});
+    auto shadow = decision("dec_2", at(21));
+    shadow->parent_id = "dec_1";
+    later.decisions.push_back(shadow);
+    ASSERT_TRUE((*store)->commit(later));
+  }
+  auto store = open_store(options);
+  ASSERT_TRUE(store) << store.error().message;
+  std::vector<StoredSkill> skills;
+  std::vector<StoredGuide> guides;
+  std::vector<StoredOutcome> outcomes;
+  ASSERT_TRUE((*store)->load({[&](StoredSkill s) { skills.push_back(std::move(s)); },
+                              [&](StoredGuide g) { guides.push_back(std::move(g)); },
+                              [&](StoredOutcome o) { outcomes.push_back(std::move(o)); }}));
+  ASSERT_EQ(skills.size(), 1U);
+  EXPECT_EQ(skills[0].partition, partition("t1"));
+  EXPECT_EQ(skills[0].skill.id, 7U);
+  EXPECT_EQ(*skills[0].skill.embedding, (Embedding{0.5F, -0.25F, 1e-30F}));
+  EXPECT_EQ(skills[0].skill.status, SkillStatus::kWeakWithGuide);
+  EXPECT_EQ(skills[0].skill.guide_id, 3U);
+  EXPECT_EQ(skills[0].skill.weak_model_id, "m-1");
+  EXPECT_EQ(skills[0].skill.created, at(10));
+  EXPECT_EQ(skills[0].skill.last_tried, at(11));
+  EXPECT_EQ(skills[0].skill.tries, 1U);
+  EXPECT_EQ(skills[0].skill.hits, 2U);
+  EXPECT_EQ(skills[0].skill.confirmed, 3U);
+  EXPECT_EQ(skills[0].skill.refuted, 4U);
+  EXPECT_EQ(skills[0].skill.text, std::string("a\0b", 3));
+  ASSERT_EQ(guides.size(), 1U);
+  EXPECT_EQ(guides[0].guide.text, "Think.");
+  EXPECT_EQ(guides[0].guide.embedding, nullptr);
+  EXPECT_EQ(guides[0].guide.wins, 5U);
+  EXPECT_EQ(guides[0].guide.losses, 1U);
+  EXPECT_EQ(guides[0].guide.decision_id, "dec_1");
+  ASSERT_EQ(outcomes.size(), 2U);
+  EXPECT_EQ(outcomes[0].partition, partition("t2"));
+  EXPECT_TRUE(outcomes[0].agrees);
+  EXPECT_EQ(outcomes[0].weak_logprob, -0.125);
+  EXPECT_EQ(outcomes[0].words->index, (std::vector<std::uint32_t>{1, 262'143}));
+  EXPECT_EQ(outcomes[0].words->value, (std::vector<float>{0.6F, 0.8F}));
+  EXPECT_EQ(outcomes[1].weak_logprob, std::nullopt);
+  EXPECT_EQ(outcomes[1].words, nullptr);
+  EXPECT_EQ((*store)->setting("blob").value(), std::string("\0\1\2", 3));
+  EXPECT_EQ((*store)->setting("none").value(), std::nullopt);
+
+  const auto text = (*store)->decision("default", "dec_1").value();
+  ASSERT_TRUE(text);
+  const auto json = boost::json::parse(*text).as_object();
+  EXPECT_EQ(json.at("feedback").as_array().size(), 2U);
+  EXPECT_EQ(json.at("feedback").as_array()[0].at("score"), 0.5);
+  EXPECT_TRUE(json.at("feedback").as_array()[1].at("score").is_null());
+  EXPECT_EQ(json.at("shadows").as_array()[0], "dec_2");
+  EXPECT_EQ((*store)->decision("other", "dec_1").value(), std::nullopt) << "a tenant read another's decision";
+}
+
+TEST(Store, ReplacesForgetsAndLists) {
+  auto store = open_store({":memory:", Microseconds{0}}).value();
+  WriteBatch batch;
+  Skill skill;
+  skill.id = 1;
+  skill.request_hash = "a";
+  batch.skills.push_back({partition("t"), skill});
+  skill.id = 2;
+  batch.skills.push_back({partition("t"), skill});
+  for (int i = 0; i < 5; ++i) {
+    batch.decisions.push_back(decision("dec_" + std::to_string(i), at(i), i % 2 == 0 ? "a" : "b"));
+  }
+  ASSERT_TRUE(store->commit(batch));
+  WriteBatch next;
+  skill.id = 1;
+  skill.hits = 9;
+  next.skills.push_back({partition("t"), skill});
+  next.forget_skills = {2, 77};
+  ASSERT_TRUE(store->commit(next));
+  std::vector<StoredSkill> skills;
+  ASSERT_TRUE(store->load({[&](StoredSkill s) { skills.push_back(std::move(s)); }, nullptr, nullptr}));
+  ASSERT_EQ(skills.size(), 1U);
+  EXPECT_EQ(skills[0].skill.hits, 9U);
+
+  DecisionFilter filter;
+  filter.tenant = "a";
+  filter.limit = 2;
+  const auto listed = store->decisions(filter).value();
+  ASSERT_EQ(listed.size(), 2U);
+  EXPECT_EQ(boost::json::parse(listed[0]).at("id"), "dec_4");
+  EXPECT_EQ(boost::json::parse(listed[1]).at("id"), "dec_2");
+  filter.tenant.clear();
+  filter.since = at(3);
+  filter.limit = 100;
+  EXPECT_EQ(store->decisions(filter).value().size(), 2U);
+  filter.route = "other";
+  EXPECT_TRUE(store->decisions(filter).value().empty());
+}
+
+TEST(Store, AFailingBatchLeavesNothing) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("brevet.db");
+  auto store = open_store({path, Microseconds{0}}).value();
+  // The last statement of the transaction is refused by the database itself.
+  auto other = Connection::open(path).value();
+  ASSERT_TRUE(
+      other->execute("CREATE TRIGGER refuse BEFORE INSERT ON settings WHEN NEW.name='refused' BEGIN SELECT "
+                     "RAISE(ABORT,'no'); END"));
+  WriteBatch batch;
+  batch.decisions.push_back(decision("dec_1", at(1)));
+  Skill skill;
+  skill.id = 1;
+  batch.skills.push_back({partition("t"), skill});
+  batch.settings.emplace_back("refused", "");
+  const auto done = store->commit(batch);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, "store_failed");
+  EXPECT_EQ(store->decision("default", "dec_1").value(), std::nullopt);
+  batch.settings.clear();
+  ASSERT_TRUE(store->commit(batch)) << "the store must be usable after a refused batch";
+  EXPECT_NE(store->decision("default", "dec_1").value(), std::nullopt);
+  std::size_t skills = 0;
+  ASSERT_TRUE(store->load({[&](StoredSkill s) {
+                             ++skills;
+                             EXPECT_EQ(s.partition, partition("t")) << "a partition row that was rolled back";
+                           },
+                           nullptr, nullptr}));
+  EXPECT_EQ(skills, 1U);
+}
+
+TEST(Store, OldDecisionsGoInPieces) {
+  auto store = open_store({":memory:", std::chrono::hours(1)}).value();
+  WriteBatch old;
+  for (int i = 0; i < 450; ++i) old.decisions.push_back(decision("dec_a" + std::to_string(i), at(i)));
+  old.feedback.push_back({"dec_a0", "default", 1.0, "", at(1)});
+  ASSERT_TRUE(store->commit(old));
+  DecisionFilter all;
+  all.limit = 10'000;
+  EXPECT_EQ(store->decisions(all)->size(), 450U);
+  const std::size_t expected[] = {251, 52, 3, 4};
+  for (int i = 0; i < 4; ++i) {
+    WriteBatch next;
+    next.decisions.push_back(decision("dec_b" + std::to_string(i), at(100'000)));
+    ASSERT_TRUE(store->commit(next));
+    EXPECT_EQ(store->decisions(all)->size(), expected[i]);
+  }
+}
+
+TEST(Store, SecondOpenerIsToldWhoHoldsIt) {
+  const TemporaryFolder folder;
+  const StoreOptions options{folder.file("brevet.db"), Microseconds{0}};
+  auto first = open_store(options).value();
+  const auto second = open_store(options);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, "store_locked");
+  EXPECT_NE(second.error().message.find(std::to_string(::getpid())), std::string::npos)
+      << second.error().message;
+  first.reset();
+  EXPECT_TRUE(open_store(options));
+}
+
+TEST(Store, RefusesWhatItCannotRead) {
+  const TemporaryFolder folder;
+  const std::string garbage = folder.file("garbage.db");
+  std::ofstream(garbage) << std::string(8'192, 'x');
+  const auto broken = open_store({garbage, Microseconds{0}});
+  ASSERT_FALSE(broken);
+  EXPECT_EQ(broken.error().code, "store_corrupt") << broken.error().message;
+
+  const auto nowhere = open_store({folder.file("no/such/folder/brevet.db"), Microseconds{0}});
+  ASSERT_FALSE(nowhere);
+  EXPECT_EQ(nowhere.error().code, "store_unreadable");
+
+  const std::string newer = folder.file("newer.db");
+  {
+    auto connection = Connection::open(newer).value();
+    ASSERT_TRUE(connection->execute("PRAGMA user_version=999"));
+  }
+  const auto refused = open_store({newer, Microseconds{0}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "store_newer");
+  EXPECT_NE(refused.error().message.find("999"), std::string::npos);
+
+  const std::string bent = folder.file("bent.db");
+  ASSERT_TRUE(open_store({bent, Microseconds{0}}));
+  {
+    auto connection = Connection::open(bent).value();
+    ASSERT_TRUE(
+        connection->execute("INSERT INTO partitions VALUES(1,'t','e','w','r','');"
+                            "INSERT INTO skills VALUES(5,1,'h',x'0102','weak_ok',0,'',0,0,0,0,0,0,'')"));
+  }
+  auto store = open_store({bent, Microseconds{0}}).value();
+  const auto loaded = store->load({[](StoredSkill) {}, nullptr, nullptr});
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, "store_corrupt");
+  EXPECT_NE(loaded.error().message.find("Row 5 of table skills"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace brevet
