@@ -97,12 +97,13 @@ deps_get_trixie() {
   apt-get "${options[@]}" download "$1" >/dev/null
 }
 
-# deps_fetch SHA256 DOWNLOADER ARGS...: prints the path of the verified file.
+# deps_fetch SHA256 DOWNLOADER ARGS...: prints the path of the verified file. A registry that fails is asked once more, so
+# that a hiccup does not send us to a fallback.
 deps_fetch() {
   local sha="$1" folder file
   shift
   folder="$(mktemp -d "$DEPS_TEMP/fetch.XXXXXX")"
-  (cd "$folder" && "$@") || return 1
+  (cd "$folder" && "$@") || (rm -f "$folder"/*; sleep 2; cd "$folder" && "$@") || return 1
   file="$(find "$folder" -maxdepth 1 -type f | head -n 1)"
   [ -n "$file" ] && deps_verify "$file" "$sha" && echo "$file"
 }
