@@ -8,10 +8,10 @@
 // (404).
 //
 // What is played: the recorded response; else "The answer is (X)." with the recorded prediction; with a null
-// prediction a text that states no answer. Files with scores only have no text at all, so one is made by
-// which comparing answers gives what scores can say: score >= .5 plays "The answer is (right).", any lower
-// score "The answer is (wrong or unknown: NAME)." with the model's name, which no comparison takes for equal
-// to right and which states that it cannot be compared with another wrong one (see score_only_answer).
+// prediction a text that states no answer. Files with scores only hold no text at all, so one is made from
+// which comparing concludes what scores can say (both right = same, one right = different, both wrong =
+// cannot tell): score >= .5 plays "The answer is (A)." whatever the right letter is, a lower score a short
+// text without an option, a number or a word in common with it, and different for each model.
 //
 // Does not retry, break or limit: nothing real is behind it.
 #pragma once
@@ -71,7 +71,7 @@ struct RecordedModelOptions {
 Result<ModelClientPtr> make_recorded_model(std::shared_ptr<const RecordedAnswers> answers,
                                            RecordedModelOptions options);
 
-/// The text played for a score-only cell, and what kind of text it is.
+/// The text played for a score-only cell.
 std::string score_only_answer(double score, std::string_view model);
 
 }  // namespace brevet
