@@ -1,0 +1,112 @@
+// The subcommands of `brevet`: each takes parsed flags and returns an exit status (0 good, 1 failed, 2 wrong
+// use).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace brevet {
+
+struct ServeFlags {
+  std::string config;     ///< empty = embedded defaults: two simulated models
+  int port = -1;          ///< overrides the configuration; 0 = any free one
+  std::string data_dir;   ///< overrides the configuration
+  std::string port_file;  ///< the port is written here once it accepts
+};
+int serve_command(const ServeFlags& flags);
+
+struct DemoFlags {
+  std::size_t requests = 0;  ///< 0 = 6,000, all of a data file, or 40 with --local
+  int concurrency = 16;
+  int port = 8787;
+  std::string data_file;
+  std::string responses_file;
+  std::string models;  ///< "WEAK,STRONG" of the data file
+  std::string prices_file;
+  std::string strategy = "adaptive";
+  double strong_share = -1;
+  std::string profile;  ///< simulation profile; empty = embedded
+  bool local = false;
+  bool stay = false;   ///< keep serving at the end even without a terminal
+  bool leave = false;  ///< end even on a terminal
+  std::uint64_t seed = 1;
+  std::string json;
+};
+int demo_command(const DemoFlags& flags);
+
+struct PlayFlags {
+  std::string data_file;  ///< empty = the simulated world
+  std::string responses_file;
+  std::string models;
+  std::string prices_file;
+  std::string profile;
+  std::string without_subject;
+  std::vector<std::string> strategies{"adaptive"};  ///< `name` or `name{key=value;...}`
+  std::size_t subset = 0;                           ///< 0 = all
+  std::size_t stages = 1;
+  std::size_t orders = 1;
+  std::uint64_t seed = 1;
+  int concurrency = 8;
+  bool in_process = false;
+  bool guides = true;
+  double allowance_usd =
+      1000;  ///< learning budget beside the share; large: the measure is how much is learned
+  int bootstrap = 1000;
+  std::string embeddings;  ///< file that keeps embeddings between runs
+  std::string json;
+};
+int play_command(const PlayFlags& flags);
+
+struct RouteFlags {
+  std::string prompt;
+  std::string system;
+  std::string model = "auto";
+  std::string url = "http://127.0.0.1:8787";
+  std::string key_env;  ///< environment variable with the client key
+  bool json = false;
+};
+int route_command(const RouteFlags& flags);
+
+struct ReportFlags {
+  std::string url = "http://127.0.0.1:8787";
+  std::string route;
+  std::string key_env;
+  bool json = false;
+};
+int report_command(const ReportFlags& flags);
+
+struct MemoryFlags {
+  std::string action;  ///< list, show, forget, export, import
+  std::string data_dir = "brevet-data";
+  std::string tenant;
+  std::string kind;  ///< skill or guide
+  std::uint64_t id = 0;
+  std::string file;  ///< export and import; "-" = standard streams
+  std::size_t limit = 50;
+};
+int memory_command(const MemoryFlags& flags);
+
+struct CalibrateFlags {
+  std::string data_dir = "brevet-data";
+  std::string what = "tau_skill";  ///< tau_skill (rar) or min_agreement (adaptive)
+  std::string tenant;
+  double target = .9;
+  double confidence = .95;
+};
+int calibrate_command(const CalibrateFlags& flags);
+
+struct ConfigFlags {
+  bool defaults = false;
+  std::string check;
+};
+int config_command(const ConfigFlags& flags);
+
+/// Prints "brevet: MESSAGE (code)" to standard error and returns `status`.
+int complain(const Error& error, int status = 1);
+/// True once SIGINT or SIGTERM came; installed by the first call.
+bool interrupted();
+
+}  // namespace brevet

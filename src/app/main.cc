@@ -1,0 +1,194 @@
+// Where the program starts: flags to subcommands.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/tokenize_command.h"
+#include "base/log.h"
+#include "upstream/upstream_command.h"
+
+namespace brevet {
+namespace {
+
+void add_world_flags(CLI::App* command, std::string& data, std::string& responses, std::string& models,
+                     std::string& prices, std::string& profile) {
+  command->add_option("--data", data, "Play recorded answers of real models from this file")
+      ->check(CLI::ExistingFile);
+  command->add_option("--responses", responses, "File of response texts, joined to --data by id")
+      ->check(CLI::ExistingFile);
+  command->add_option("--models", models, "WEAK,STRONG: two model names of the data file");
+  command->add_option("--prices", prices, "Price file for models without recorded costs")
+      ->check(CLI::ExistingFile);
+  command->add_option("--profile", profile, "Simulation profile instead of the embedded one")
+      ->check(CLI::ExistingFile);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Brevet: a gateway that sends each request to the cheapest model that has earned it."};
+  app.set_version_flag("--version", std::string("brevet ") + BREVET_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Start with: brevet demo. Then point your program's base_url at the gateway and say model \"auto\".");
+  int status = 0;
+
+  ServeFlags serve;
+  auto* serve_app = app.add_subcommand("serve", "Run the gateway");
+  serve_app->add_option("--config", serve.config, "Configuration file; without it, two simulated models");
+  serve_app->add_option("--port", serve.port, "Overrides server.port; 0 = any free one")
+      ->check(CLI::Range(0, 65535));
+  serve_app->add_option("--data-dir", serve.data_dir, "Overrides server.data_dir");
+  serve_app->add_option("--port-file", serve.port_file, "Write the port there once the gateway accepts");
+  serve_app->callback([&] { status = serve_command(serve); });
+
+  DemoFlags demo;
+  auto* demo_app =
+      app.add_subcommand("demo", "Start a gateway on embedded defaults and let it learn before your eyes");
+  add_world_flags(demo_app, demo.data_file, demo.responses_file, demo.models, demo.prices_file, demo.profile);
+  demo_app->add_option("--requests", demo.requests, "How many questions");
+  demo_app->add_option("--concurrency", demo.concurrency, "Requests in flight")->check(CLI::Range(1, 1024));
+  demo_app->add_option("--port", demo.port, "Port of the gateway")->check(CLI::Range(0, 65535));
+  demo_app->add_option("--strategy", demo.strategy,
+                       "Strategy, with options as in adaptive{min_agreement=.9}");
+  demo_app->add_option("--strong-share", demo.strong_share, "Target share of requests for the strong model")
+      ->check(CLI::Range(0.0, 1.0));
+  demo_app->add_option("--seed", demo.seed, "Seed of the order");
+  demo_app->add_option("--json", demo.json, "Write the figures there");
+  demo_app->add_flag("--local", demo.local,
+                     "The weak model is a real one (SmolLM2-135M) run on this machine");
+  demo_app->add_flag("--stay", demo.stay, "Keep serving at the end, terminal or not");
+  demo_app->add_flag("--exit", demo.leave, "End at the end, terminal or not");
+  demo_app->callback([&] { status = demo_command(demo); });
+
+  PlayFlags play;
+  auto* play_app = app.add_subcommand("play", "Measure strategies on recorded or simulated questions");
+  add_world_flags(play_app, play.data_file, play.responses_file, play.models, play.prices_file, play.profile);
+  play_app->add_option("--strategies", play.strategies, "Strategies, as name or name{key=value;...}")
+      ->delimiter(',');
+  play_app->add_option("--subset", play.subset, "Only so many questions of each order; 0 = all");
+  play_app->add_option("--stages", play.stages, "Passes over the same questions")->check(CLI::Range(1, 100));
+  play_app->add_option("--orders", play.orders, "Orders, each with a fresh gateway")
+      ->check(CLI::Range(1, 1000));
+  play_app->add_option("--seed", play.seed, "Seed of the first order");
+  play_app->add_option("--concurrency", play.concurrency, "Requests in flight")->check(CLI::Range(1, 1024));
+  play_app->add_option("--bootstrap", play.bootstrap, "Bootstrap rounds; 0 = none");
+  play_app->add_option("--allowance-usd", play.allowance_usd, "Learning allowance beside the budget share");
+  play_app->add_option("--embeddings", play.embeddings, "File that keeps embeddings between runs");
+  play_app->add_option("--without-subject", play.without_subject, "Leave this subject out");
+  play_app->add_option("--json", play.json, "Write the figures there");
+  play_app->add_flag("--in-process", play.in_process, "Call the flow directly instead of over HTTP");
+  play_app->add_flag("!--no-guides", play.guides, "Do not let the strong model write guides");
+  play_app->callback([&] { status = play_command(play); });
+
+  UpstreamCommand upstream;
+  auto* upstream_app =
+      app.add_subcommand("upstream", "Serve recorded or simulated models as OpenAI endpoints");
+  upstream_app->add_option("--recorded", upstream.recorded_file, "Data file to play")
+      ->check(CLI::ExistingFile);
+  upstream_app->add_option("--responses", upstream.responses_file, "Response texts, joined by id")
+      ->check(CLI::ExistingFile);
+  auto* simulated = upstream_app
+                        ->add_option("--simulated", upstream.simulated_file,
+                                     "Simulation profile, or nothing for the embedded one")
+                        ->expected(0, 1);
+  upstream_app->add_option("--models", upstream.models, "Serve only these")->delimiter(',');
+  upstream_app->add_option("--prices", upstream.prices_file, "Prices of recorded models")
+      ->check(CLI::ExistingFile);
+  upstream_app->add_option("--address", upstream.address, "Address to bind");
+  upstream_app->add_option("--port", upstream.port, "Port; 0 = any free one");
+  upstream_app->add_option("--threads", upstream.threads, "Threads")->check(CLI::Range(1, 64));
+  upstream_app->add_option("--speed", upstream.speed,
+                           "0 = no waiting, 1 = recorded or declared latencies, 10 = ten times faster");
+  upstream_app->add_option("--faults", upstream.faults,
+                           "Such as 429=0.1,5xx=0.05,cut=0.05,garbage=0.01,slow=0.02:3000ms");
+  upstream_app->callback([&] {
+    upstream.simulated = simulated->count() > 0;
+    const auto done = run_upstream_command(upstream, std::cout);
+    status = done ? *done : complain(done.error());
+  });
+
+  RouteFlags route;
+  auto* route_app =
+      app.add_subcommand("route", "Say which model would serve a prompt, and why (no model is called)");
+  route_app->add_option("prompt", route.prompt, "The user message")->required();
+  route_app->add_option("--system", route.system, "System message");
+  route_app->add_option("--model", route.model, "Route");
+  route_app->add_option("--url", route.url, "Address of the gateway");
+  route_app->add_option("--key-env", route.key_env, "Environment variable with the client key");
+  route_app->add_flag("--json", route.json, "Print the decision as JSON");
+  route_app->callback([&] { status = route_command(route); });
+
+  ReportFlags report;
+  auto* report_app = app.add_subcommand("report", "What was served, saved and learned, with intervals");
+  report_app->add_option("--url", report.url, "Address of the gateway");
+  report_app->add_option("--route", report.route, "One route only");
+  report_app->add_option("--key-env", report.key_env, "Environment variable with the client key");
+  report_app->add_flag("--json", report.json, "Print the report as JSON");
+  report_app->callback([&] { status = report_command(report); });
+
+  MemoryFlags memory;
+  auto* memory_app =
+      app.add_subcommand("memory", "What is remembered (the gateway of the data folder must be stopped)");
+  memory_app->require_subcommand(1);
+  memory_app->add_option("--data-dir", memory.data_dir, "Data folder of the gateway");
+  memory_app->add_option("--tenant", memory.tenant, "One tenant only");
+  const auto memory_action = [&](const char* name, const char* help) {
+    auto* action = memory_app->add_subcommand(name, help)->fallthrough();
+    action->callback([&, name] {
+      memory.action = name;
+      status = memory_command(memory);
+    });
+    return action;
+  };
+  memory_action("list", "Skills and guides")->add_option("--limit", memory.limit, "At most so many");
+  for (auto* action :
+       {memory_action("show", "One skill or guide, whole"),
+        memory_action("forget", "A skill, a guide and what was learned through it, or all of a tenant")}) {
+    action->add_option("kind", memory.kind, "skill, guide or tenant")->required();
+    action->add_option("id", memory.id, "Its id");
+  }
+  for (auto* action :
+       {memory_action("export", "To JSON Lines"), memory_action("import", "From JSON Lines")}) {
+    action->add_option("file", memory.file, "File; - = standard output or input")->required();
+  }
+
+  CalibrateFlags calibrate;
+  auto* calibrate_app = app.add_subcommand("calibrate", "Thresholds from your own outcomes");
+  calibrate_app->add_option("threshold", calibrate.what, "tau_skill (rar) or min_agreement (adaptive)")
+      ->check(CLI::IsMember({"tau_skill", "min_agreement"}));
+  calibrate_app->add_option("--data-dir", calibrate.data_dir, "Data folder of the gateway");
+  calibrate_app->add_option("--tenant", calibrate.tenant, "One tenant only");
+  calibrate_app->add_option("--target", calibrate.target, "Wanted agreement of what the weak model serves")
+      ->check(CLI::Range(0.0, 1.0));
+  calibrate_app->add_option("--confidence", calibrate.confidence, "Of the lower bound that must reach it")
+      ->check(CLI::Range(0.5, 0.9999));
+  calibrate_app->callback([&] { status = calibrate_command(calibrate); });
+
+  ConfigFlags config;
+  auto* config_app = app.add_subcommand("config", "The configuration");
+  config_app->add_flag("--defaults", config.defaults,
+                       "Print every key with its default, and every strategy with its options");
+  config_app->add_option("--check", config.check, "Check a configuration file");
+  config_app->callback([&] { status = config_command(config); });
+
+  auto* tokenize_app =
+      app.add_subcommand("tokenize", "Word pieces of standard input, for comparing with a reference");
+  tokenize_app->group("");
+  tokenize_app->callback([&] { status = tokenize_command(std::cin, std::cout); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return status;
+}
+
+}  // namespace
+}  // namespace brevet
+
+int main(int argc, char** argv) {
+  const char* level = std::getenv("BREVET_LOG");
+  brevet::set_up_log(level != nullptr ? level : "info");
+  return brevet::run(argc, argv);
+}
