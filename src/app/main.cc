@@ -4,7 +4,6 @@
 #include <iostream>
 
 #include "app/commands.h"
-#include "app/tokenize_command.h"
 #include "base/log.h"
 #include "upstream/upstream_command.h"
 
@@ -170,11 +169,6 @@ int run(int argc, char** argv) {
                        "Print every key with its default, and every strategy with its options");
   config_app->add_option("--check", config.check, "Check a configuration file");
   config_app->callback([&] { status = config_command(config); });
-
-  auto* tokenize_app =
-      app.add_subcommand("tokenize", "Word pieces of standard input, for comparing with a reference");
-  tokenize_app->group("");
-  tokenize_app->callback([&] { status = tokenize_command(std::cin, std::cout); });
 
   try {
     app.parse(argc, argv);
