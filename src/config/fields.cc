@@ -1,0 +1,315 @@
+// Every configuration key: how it is read, its default, what it is for.
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "config/config_reader.h"
+
+namespace brevet::config {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+constexpr std::int64_t kDayMs = 86'400'000;
+
+std::string quoted(const std::string& text) {
+  YAML::Emitter out;
+  out << YAML::DoubleQuoted << text;
+  return out.c_str();
+}
+/// Bare where YAML reads the same text back.
+std::string plain(const std::string& text) {
+  return text.empty() ? "\"\"" : text;
+}
+std::string list(const std::vector<std::string>& items) {
+  std::string out = "[";
+  for (const auto& item : items) out += (out.size() > 1 ? ", " : "") + plain(item);
+  return out + "]";
+}
+
+template <class T>
+Field<T> text(const char* name, std::string T::*member, const char* help) {
+  return {name, help,
+          [member](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
+            if (auto value = reader.scalar(node, key)) out.*member = std::move(*value);
+          },
+          [member](const T& value) { return (value.*member).empty() ? "\"\"" : quoted(value.*member); }};
+}
+template <class T>
+Field<T> choice(const char* name, std::string T::*member, std::vector<std::string> known, const char* help) {
+  return {name, help,
+          [member, known](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
+            if (auto value = reader.choice(node, key, known)) out.*member = std::move(*value);
+          },
+          [member](const T& value) { return plain(value.*member); }};
+}
+template <class T, class Number>
+Field<T> integer(const char* name, Number T::*member, std::int64_t low, std::int64_t high, const char* help) {
+  return {name, help,
+          [=](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
+            if (auto value = reader.integer(node, key, low, high)) out.*member = static_cast<Number>(*value);
+          },
+          [member](const T& value) { return std::to_string(value.*member); }};
+}
+template <class T>
+Field<T> number(const char* name, double T::*member, double low, double high, const char* help) {
+  return {name, help,
+          [=](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
+            if (auto value = reader.number(node, key, low, high)) out.*member = *value;
+          },
+          [member](const T& value) {
+            std::ostringstream out;
+            out << value.*member;
+            return out.str();
+          }};
+}
+template <class T>
+Field<T> boolean(const char* name, bool T::*member, const char* help) {
+  return {name, help,
+          [member](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
+            if (auto value = reader.boolean(node, key)) out.*member = *value;
+          },
+          [member](const T& value) { return value.*member ? "true" : "false"; }};
+}
+template <class T, class Duration>
+Field<T> duration(const char* name, Duration T::*member, Duration unit, std::int64_t low, std::int64_t high,
+                  const char* help) {
+  return {name, help,
+          [=](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
+            if (auto value = reader.integer(node, key, low, high)) out.*member = unit * *value;
+          },
+          [=](const T& value) { return std::to_string(value.*member / unit); }};
+}
+template <class T>
+Field<T> money(const char* name, std::optional<Money> T::*member, const char* help) {
+  return {
+      name, help,
+      [member](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
+        if (auto value = reader.money(node, key)) out.*member = *value;
+      },
+      [member](const T& value) { return value.*member ? (value.*member)->to_string() : std::string("~"); }};
+}
+template <class T>
+Field<T> names(const char* name, std::vector<std::string> T::*member, const char* help) {
+  return {name, help,
+          [member](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
+            out.*member = reader.names(node, key);
+          },
+          [member](const T& value) { return list(value.*member); }};
+}
+template <class T, class Section>
+Field<T> section(const char* name, Section T::*member, const Fields<Section>& (*fields)(), const char* help) {
+  return {name, help,
+          [=](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
+            read_fields(reader, node, key, fields(), out.*member);
+          },
+          nullptr};
+}
+
+const std::vector<std::pair<std::string, UpstreamKind>> kUpstreams = {{"openai", UpstreamKind::kOpenAi},
+                                                                      {"recorded", UpstreamKind::kRecorded},
+                                                                      {"simulated", UpstreamKind::kSimulated},
+                                                                      {"local", UpstreamKind::kLocal}};
+
+void read_upstream(Reader& reader, const YAML::Node& node, const std::string& key, ModelOptions& out) {
+  std::vector<std::string> known;
+  for (const auto& [name, kind] : kUpstreams) known.push_back(name);
+  const auto value = reader.choice(node, key, known);
+  for (const auto& [name, kind] : kUpstreams) {
+    if (value == name) out.upstream = kind;
+  }
+}
+
+void read_keys(Reader& reader, const YAML::Node& node, const std::string& key, TenantOptions& out) {
+  static const Fields<ClientKey> fields = {
+      {"env", "",
+       [](Reader& r, const YAML::Node& value, const std::string& name, ClientKey& into) {
+         if (auto secret = r.secret(value, name, into.key_env)) into.key = std::move(*secret);
+       },
+       nullptr}};
+  if (!reader.expect_list(node, key)) return;
+  for (const auto& item : node) {
+    ClientKey client;
+    if (item.IsScalar()) {
+      reader.set_error(
+          item.Mark(), "wrong_type",
+          "`" + key + "` lists {env: NAME} entries, where NAME is the environment variable with the key",
+          key);
+      return;
+    }
+    read_fields(reader, item, key, fields, client);
+    if (client.key_env.empty())
+      reader.set_error(item.Mark(), "missing_key", "`" + key + "` has an entry without `env`", key);
+    if (reader.failed()) return;
+    out.keys.push_back(std::move(client));
+  }
+}
+
+/// A scalar by the look of it, as YAML would: numbers and booleans unless quoted.
+OptionScalar option_scalar(const YAML::Node& node, const std::string& text) {
+  if (node.Tag() == "!") return text;  // quoted
+  bool flag = false;
+  std::int64_t whole = 0;
+  double real = 0;
+  const YAML::Node value(text);
+  if (YAML::convert<std::int64_t>::decode(value, whole)) return whole;
+  if (YAML::convert<double>::decode(value, real) && std::isfinite(real)) return real;
+  if (YAML::convert<bool>::decode(value, flag)) return flag;
+  return text;
+}
+
+void read_strategy(Reader& reader, const YAML::Node& node, const std::string& key, RouteOptions& out) {
+  if (node.IsScalar()) {
+    if (auto name = reader.scalar(node, key)) out.strategy = std::move(*name);
+    return;
+  }
+  if (!reader.expect_map(node, key)) return;
+  bool named = false;
+  reader.members(node, key, [&](const std::string& name, const YAML::Node&, const YAML::Node& value) {
+    const auto text = reader.scalar(value, join_key(key, name));
+    if (!text) return;
+    if (name == "name") {
+      out.strategy = *text;
+      named = true;
+    } else {
+      out.strategy_options[name] = option_scalar(value, *text);
+    }
+  });
+  if (!named) {
+    reader.set_error(node.Mark(), "missing_key",
+                     "`" + key + "` has options and no `name`; write {name: adaptive, ...}",
+                     join_key(key, "name"));
+  }
+}
+
+}  // namespace
+
+const Fields<ServerOptions>& server_fields() {
+  using S = ServerOptions;
+  static const Fields<S> fields = {
+      text("address", &S::address,
+           "address to listen on; one that others can reach needs client keys under tenants"),
+      integer("port", &S::port, 0, 65'535, "0 picks a free one"),
+      integer("threads", &S::threads, 1, 256, "threads that serve requests; embedding has its own"),
+      integer("body_bytes_max", &S::body_bytes_max, 1024, 1'073'741'824,
+              "largest request body; larger ones are refused with 413"),
+      integer("connections_max", &S::connections_max, 1, 1'000'000, "client connections at once"),
+      duration("drain_ms", &S::drain, milliseconds(1), 0, kDayMs,
+               "how long a stopping gateway lets running requests finish"),
+      text("data_dir", &S::data_dir, "folder of brevet.db: memory, decisions, feedback"),
+      choice("log", &S::log, {"trace", "debug", "info", "warn", "error", "off"},
+             "trace, debug, info, warn, error or off"),
+      duration("retention_days", &S::retention, hours(24), 1, 36'500,
+               "how long decisions and outcomes are kept"),
+  };
+  return fields;
+}
+
+const Fields<TenantOptions>& tenant_fields() {
+  using T = TenantOptions;
+  static const Fields<T> fields = {
+      {"keys", "client keys, each {env: NAME}: NAME is the environment variable that holds the key",
+       read_keys, [](const T&) { return std::string("[]"); }},
+      names("routes", &T::routes, "routes and models that this tenant may use; empty means all"),
+  };
+  return fields;
+}
+
+const Fields<PriceOptions>& price_fields() {
+  using P = PriceOptions;
+  static const Fields<P> fields = {
+      money("input", &P::input_per_million,
+            "USD per million input tokens; without it the cost is unknown, never 0"),
+      money("output", &P::output_per_million, "USD per million output tokens"),
+      money("cached_input", &P::cached_input_per_million,
+            "USD per million input tokens that the provider had cached; default: input"),
+      boolean("assumed", &P::assumed, "true when these are not the provider's prices; figures then say so"),
+  };
+  return fields;
+}
+
+const Fields<ModelOptions>& model_fields() {
+  using M = ModelOptions;
+  static const Fields<M> fields = {
+      {"upstream", "openai (any compatible endpoint), recorded, simulated or local", read_upstream,
+       [](const M& value) {
+         for (const auto& [name, kind] : kUpstreams) {
+           if (kind == value.upstream) return name;
+         }
+         return std::string();
+       }},
+      text("base_url", &M::base_url, "openai: as in the OpenAI clients, e.g. https://api.openai.com/v1"),
+      text("id", &M::id, "what the provider calls the model; default: the name given here"),
+      {"key_env", "environment variable with the provider's key; empty means none",
+       [](Reader& reader, const YAML::Node& node, const std::string& key, M& out) {
+         if (node.IsScalar() && node.Scalar().empty()) return;
+         if (auto value = reader.secret(node, key, out.key_env)) out.key = std::move(*value);
+       },
+       [](const M& value) { return plain(value.key_env); }},
+      section("price", &M::price, price_fields, "of the tokens"),
+      text("file", &M::file,
+           "recorded: data file; simulated: profile (default: the embedded one); local: GGUF file"),
+      text("server", &M::server,
+           "local: path of llama-server (default: the one that scripts/run --local built)"),
+      boolean("logprobs", &M::logprobs,
+              "the endpoint returns log-probabilities when asked; the best signal there is"),
+      boolean("local", &M::local, "runs on this machine, so local_only requests may use it"),
+      duration("connect_timeout_ms", &M::connect_timeout, milliseconds(1), 1, kDayMs, "for TCP and TLS"),
+      duration("first_token_timeout_ms", &M::first_token_timeout, milliseconds(1), 1, kDayMs,
+               "until the first byte of the answer"),
+      duration("total_timeout_ms", &M::total_timeout, milliseconds(1), 1, kDayMs,
+               "for a whole call, retries included"),
+      integer("retries", &M::retries, 0, 10,
+              "further tries on 429, 5xx and connection failures, before the first byte only"),
+      integer("concurrent_max", &M::concurrent_max, 1, 100'000,
+              "calls in flight; more are refused with upstream_overloaded"),
+      text("ca_file", &M::ca_file, "further CA certificates (PEM); verification is never off"),
+  };
+  return fields;
+}
+
+const Fields<LearningConfig>& learning_fields() {
+  using L = LearningConfig;
+  constexpr auto kManyEntries = std::int64_t{100'000'000};
+  static const Fields<L> fields = {
+      boolean("enabled", &L::enabled, "shadow calls that find out what the weak model can do"),
+      number("budget_share", &L::budget_share, 0, 1000,
+             "learning may spend this share of what serving spent, plus the allowance"),
+      {"allowance", "USD that learning may spend before serving has spent anything",
+       [](Reader& reader, const YAML::Node& node, const std::string& key, L& out) {
+         if (auto value = reader.money(node, key)) out.allowance = *value;
+       },
+       [](const L& value) { return value.allowance.to_string(); }},
+      number("spot_check_share", &L::spot_check_share, 0, 1,
+             "share of weak-served requests that the reference answers too, unseen"),
+      integer("queue_max", &L::queue_max, 1, 1'000'000, "shadows waiting; a full queue starts none"),
+      integer("parallel_max", &L::parallel_max, 1, 10'000, "shadows running at once"),
+      boolean("guides", &L::guides, "let the reference write guides for the weak model"),
+      duration("retry_after_hours", &L::retry_after, hours(1), 0, 24 * 3650,
+               "before a request that only strong could do is tried again"),
+      integer("skills_max", &L::skills_max, 1, kManyEntries,
+              "remembered requests per partition; the least used go"),
+      integer("guides_max", &L::guides_max, 1, kManyEntries, "guides per partition, likewise"),
+  };
+  return fields;
+}
+
+const Fields<RouteOptions>& route_fields() {
+  using R = RouteOptions;
+  static const Fields<R> fields = {
+      {"strategy", "a name, or {name: NAME, option: value, ...}; `brevet strategies` lists them",
+       read_strategy, [](const R& value) { return value.strategy; }},
+      names("candidates", &R::candidates, "models or configurations such as small|t=cot, cheapest first"),
+      text("reference", &R::reference,
+           "the strong one, whose quality is the measure; default: the last candidate"),
+      choice("mode", &R::mode, {"on", "observe"},
+             "observe: the reference serves everything, the rest is only tried in the shadow"),
+      choice("store", &R::store, {"none", "hash", "text"},
+             "what is kept of request content: none, hash or text"),
+      section("learning", &R::learning, learning_fields, "off the request path"),
+  };
+  return fields;
+}
+
+}  // namespace brevet::config

@@ -1,0 +1,271 @@
+// Goal: a good file gives typed values, a bad one a clear sentence with code, line and nearest key, and no
+// secret is ever shown. Method: texts by hand; the printed defaults and the documented example are read back.
+#include "config/options.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace brevet {
+namespace {
+
+const std::string kModels = R"(models:
+  small: {base_url: "http://127.0.0.1:1/v1"}
+  large: {base_url: "https://api.example.com/v1/", price: {input: 2, output: 8}}
+)";
+
+Config good(const std::string& text) {
+  auto config = parse_config(text, "test.yaml");
+  EXPECT_TRUE(config) << (config ? "" : config.error().message);
+  return config ? *config : Config{};
+}
+
+/// The error must have the code and hold every one of the given pieces.
+void bad(const std::string& text, const std::string& code, std::initializer_list<const char*> pieces) {
+  const auto config = parse_config(text, "test.yaml");
+  ASSERT_FALSE(config) << text;
+  EXPECT_EQ(config.error().code, code) << config.error().message;
+  EXPECT_EQ(config.error().kind, ErrorKind::kCallerInvalid);
+  for (const char* piece : pieces) {
+    EXPECT_NE(config.error().message.find(piece), std::string::npos)
+        << piece << " not in: " << config.error().message;
+  }
+}
+
+TEST(Config, ReadsEverything) {
+  setenv("BREVET_TEST_KEY", "sk-1\n", 1);
+  setenv("BREVET_TEST_CLIENT", "client-1", 1);
+  setenv("BREVET_TEST_PORT", "9000", 1);
+  const auto config = good(R"(
+seed: 7
+server: {address: 0.0.0.0, port: "${BREVET_TEST_PORT}", threads: 4, data_dir: "${BREVET_TEST_NONE:-/tmp/x}/d", retention_days: 2, drain_ms: 50, log: warn}
+tenants:
+  team: {keys: [{env: BREVET_TEST_CLIENT}], routes: [auto, small]}
+models:
+  small: {base_url: "http://127.0.0.1:1/v1/", id: tiny, logprobs: true, retries: 0, concurrent_max: 8, first_token_timeout_ms: 100}
+  large: {upstream: openai, base_url: https://api.example.com, key_env: BREVET_TEST_KEY, price: {input: 0.15, output: "0.6", cached_input: 7.5e-2, assumed: true}}
+  past:  {upstream: recorded, file: data.jsonl}
+  sim:   {upstream: simulated}
+  here:  {upstream: local, server: /bin/llama, file: m.gguf}
+routes:
+  auto:
+    strategy: {name: knn, k: 8, threshold: 0.5, exact: false, label: "8"}
+    candidates: [small, "small|t=cot", large]
+    reference: large
+    mode: observe
+    store: text
+    learning: {budget_share: 0.5, allowance: 1.25, retry_after_hours: 3, guides: no, queue_max: 5}
+)");
+  EXPECT_EQ(config.seed, 7u);
+  EXPECT_EQ(config.server.port, 9000);
+  EXPECT_EQ(config.server.data_dir, "/tmp/x/d");
+  EXPECT_EQ(config.server.retention, std::chrono::hours(48));
+  EXPECT_EQ(config.server.drain, std::chrono::milliseconds(50));
+  EXPECT_EQ(config.tenants.at("team").keys.at(0).key, "client-1");
+  EXPECT_EQ(config.tenants.at("team").routes, (std::vector<std::string>{"auto", "small"}));
+  EXPECT_EQ(config.models.at("small").id, "tiny");
+  EXPECT_EQ(config.models.at("small").base_url, "http://127.0.0.1:1/v1");
+  EXPECT_FALSE(config.models.at("small").price.input_per_million);
+  const auto& large = config.models.at("large");
+  EXPECT_EQ(large.id, "large");
+  EXPECT_EQ(large.key, "sk-1");
+  EXPECT_EQ(large.price.input_per_million, Money::parse_usd("0.15"));
+  EXPECT_EQ(large.price.cached_input_per_million, Money::parse_usd("0.075"));
+  EXPECT_TRUE(large.price.assumed);
+  EXPECT_EQ(config.models.at("past").upstream, UpstreamKind::kRecorded);
+  EXPECT_EQ(config.models.at("sim").upstream, UpstreamKind::kSimulated);
+  EXPECT_TRUE(config.models.at("here").local);
+  const auto& route = config.routes.at("auto");
+  EXPECT_EQ(route.strategy, "knn");
+  EXPECT_EQ(route.strategy_options.at("k"), OptionScalar(std::int64_t{8}));
+  EXPECT_EQ(route.strategy_options.at("threshold"), OptionScalar(0.5));
+  EXPECT_EQ(route.strategy_options.at("exact"), OptionScalar(false));
+  EXPECT_EQ(route.strategy_options.at("label"), OptionScalar(std::string("8")));
+  EXPECT_EQ(route.mode, "observe");
+  EXPECT_EQ(route.learning.retry_after, std::chrono::hours(3));
+  EXPECT_EQ(route.learning.allowance, Money::parse_usd("1.25"));
+  EXPECT_FALSE(route.learning.guides);
+}
+
+TEST(Config, TheReferenceIsTheLastCandidate) {
+  EXPECT_EQ(good(kModels + "routes: {auto: {candidates: [small, large]}}").routes.at("auto").reference,
+            "large");
+}
+
+TEST(Config, PrintedDefaultsAreTheDefaults) {
+  const auto config = good(default_config_yaml());
+  const ServerOptions server;
+  EXPECT_EQ(config.server.address, server.address);
+  EXPECT_EQ(config.server.port, server.port);
+  EXPECT_EQ(config.server.threads, server.threads);
+  EXPECT_EQ(config.server.body_bytes_max, server.body_bytes_max);
+  EXPECT_EQ(config.server.connections_max, server.connections_max);
+  EXPECT_EQ(config.server.drain, server.drain);
+  EXPECT_EQ(config.server.data_dir, server.data_dir);
+  EXPECT_EQ(config.server.log, server.log);
+  EXPECT_EQ(config.server.retention, server.retention);
+  EXPECT_EQ(config.seed, Config{}.seed);
+  EXPECT_TRUE(config.tenants.at("default").keys.empty());
+  const auto& model = config.models.at("weak");
+  const ModelOptions plain;
+  EXPECT_EQ(model.upstream, plain.upstream);
+  EXPECT_EQ(model.id, "weak");
+  EXPECT_EQ(model.key_env, "");
+  EXPECT_FALSE(model.price.input_per_million || model.price.output_per_million ||
+               model.price.cached_input_per_million);
+  EXPECT_EQ(model.logprobs, plain.logprobs);
+  EXPECT_EQ(model.local, plain.local);
+  EXPECT_EQ(model.connect_timeout, plain.connect_timeout);
+  EXPECT_EQ(model.first_token_timeout, plain.first_token_timeout);
+  EXPECT_EQ(model.total_timeout, plain.total_timeout);
+  EXPECT_EQ(model.retries, plain.retries);
+  EXPECT_EQ(model.concurrent_max, plain.concurrent_max);
+  const auto& route = config.routes.at("auto");
+  const RouteOptions standard;
+  EXPECT_EQ(route.strategy, standard.strategy);
+  EXPECT_EQ(route.mode, standard.mode);
+  EXPECT_EQ(route.store, standard.store);
+  EXPECT_EQ(route.learning.enabled, standard.learning.enabled);
+  EXPECT_EQ(route.learning.budget_share, standard.learning.budget_share);
+  EXPECT_EQ(route.learning.allowance, standard.learning.allowance);
+  EXPECT_EQ(route.learning.spot_check_share, standard.learning.spot_check_share);
+  EXPECT_EQ(route.learning.queue_max, standard.learning.queue_max);
+  EXPECT_EQ(route.learning.parallel_max, standard.learning.parallel_max);
+  EXPECT_EQ(route.learning.guides, standard.learning.guides);
+  EXPECT_EQ(route.learning.retry_after, standard.learning.retry_after);
+  EXPECT_EQ(route.learning.skills_max, standard.learning.skills_max);
+  EXPECT_EQ(route.learning.guides_max, standard.learning.guides_max);
+}
+
+TEST(Config, TheDocumentedExampleWorks) {
+  setenv("OPENAI_API_KEY", "sk-test", 1);
+  const std::string path = std::string(BREVET_SOURCE_DIR) + "/docs/config-example.yaml";
+  const auto config = load_config(path);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->models.at("large").key, "sk-test");
+  EXPECT_EQ(config->routes.at("auto").candidates, (std::vector<std::string>{"small", "large"}));
+  std::ifstream file(path);
+  std::string line;
+  int lines = 0;
+  while (std::getline(file, line)) lines += !line.empty() && line[0] != '#';
+  EXPECT_LE(lines, 12);
+}
+
+TEST(Config, UnreadableAndNotYaml) {
+  const auto missing = load_config("/nonexistent/brevet.yaml");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, "config_unreadable");
+  EXPECT_FALSE(load_config("/"));
+  bad("a: [1, 2", "config_syntax", {"test.yaml"});
+  bad("models: {a: {}}\n  b: 1\n", "config_syntax", {"test.yaml:"});
+  bad("a: 1\n---\nb: 2\n", "config_syntax", {"more than one"});
+  bad(std::string(100'000, '['), "config_syntax", {});
+  bad("", "missing_key", {"`models` is missing"});
+  bad("just text", "wrong_type", {"must be a map"});
+  bad(std::string(5'000'000, ' '), "config_unreadable", {"larger"});
+}
+
+TEST(Config, MisspeltKeysNameTheNearest) {
+  bad("modles: {}", "unknown_key", {"test.yaml:1:", "`modles`", "did you mean `models`?"});
+  bad("server:\n  adress: x\n", "unknown_key", {"test.yaml:2:", "`server.adress`", "`address`"});
+  bad("server:\n  zzzzzzzzzz: x\n", "unknown_key", {"known are address, port"});
+  bad("models:\n  a:\n    base-url: x\n", "unknown_key",
+      {"test.yaml:3:", "`models.a.base-url`", "`base_url`"});
+  bad(kModels + "routes: {auto: {candidates: [small, large], learning: {budget: 1, guide: true}}}",
+      "unknown_key", {});
+  bad(kModels + "routes: {auto: {candidates: [small, large], mode: observ}}", "bad_value", {"`observe`"});
+  bad(kModels + "routes: {auto: {candidates: [smal, large]}}", "unknown_model", {"did you mean `small`?"});
+  bad("models: {a: {upstream: openia}}", "bad_value", {"`openai`"});
+  bad("server: {port: 1}\nserver: {port: 2}", "config_syntax", {"twice"});
+}
+
+TEST(Config, WrongTypesAndValues) {
+  bad("server: {port: many}", "wrong_type", {"`server.port`", "whole number", "'many'"});
+  bad("server: {port: 70000}", "bad_value", {"between 0 and 65535"});
+  bad("server: {port: [1]}", "wrong_type", {"single value"});
+  bad("server: 5", "wrong_type", {"`server` must be a map"});
+  bad("models: [a]", "wrong_type", {"`models` must be a map"});
+  bad("models: {a: {logprobs: maybe}}", "wrong_type", {"true or false"});
+  bad("models: {a: {base_url: \"http://x\", price: {input: cheap}}}", "wrong_type", {"USD"});
+  bad("models: {a: {base_url: \"http://x\", price: {input: -1, output: 1}}}", "bad_value", {"negative"});
+  bad("models: {a: {base_url: \"ftp://x\"}}", "bad_value", {"`models.a.base_url`", "http://"});
+  bad("models: {a: {base_url: \"http://\"}}", "bad_value", {"http://"});
+  bad("models: {\"a|b\": {base_url: \"http://x\"}}", "bad_value", {"without blanks and |"});
+  bad(kModels + "routes: {auto: {candidates: small}}", "wrong_type", {"must be a list"});
+  bad(kModels + "routes: {auto: {candidates: [small, large], strategy: {k: 3}}}", "missing_key", {"`name`"});
+  bad(kModels + "routes: {auto: {candidates: [small, large], learning: {spot_check_share: 2}}}", "bad_value",
+      {"between 0 and 1"});
+  bad(kModels + "routes: {auto: {candidates: [\"small|t\", large]}}", "bad_value", {"cannot be read"});
+}
+
+TEST(Config, MissingKeys) {
+  bad("models: {a: }", "missing_key", {"base_url"});
+  bad("models: {a: {upstream: recorded}}", "missing_key", {"file"});
+  bad("models: {a: {base_url: \"http://x\", price: {input: 1}}}", "missing_key", {"`output`"});
+  bad(kModels + "routes: {auto: {}}", "missing_key", {"candidates"});
+  bad(kModels + "tenants: {t: {keys: [{}]}}", "missing_key", {"env"});
+  bad(kModels + "tenants: {t: {routes: [small]}}", "missing_key", {"nobody"});
+}
+
+TEST(Config, Contradictions) {
+  bad(kModels + "routes:\n  auto:\n    candidates: [small]\n", "contradictory",
+      {"test.yaml:6:", "only one entry"});
+  bad(kModels + "routes: {auto: {candidates: [small, small]}}", "contradictory", {"twice"});
+  bad(kModels + "routes: {auto: {candidates: [small, \"small|t=cot\"], reference: large}}", "contradictory",
+      {"not among the candidates"});
+  bad(kModels + "routes: {auto: {candidates: [small, large], reference: small}}", "contradictory",
+      {"cheapest"});
+  bad(kModels + "routes: {small: {candidates: [small, large]}}", "contradictory", {"name of a model"});
+  bad(kModels + "routes: {auto: {candidates: [small, large], mode: observe, learning: {enabled: false}}}",
+      "contradictory", {"observe"});
+  bad(kModels + "server: {address: 0.0.0.0}", "contradictory", {"client keys"});
+  bad("models: {a: {upstream: recorded, file: f, base_url: \"http://x\"}}", "contradictory", {"base_url"});
+  bad("models: {a: {base_url: \"http://x\", file: f}}", "contradictory", {"file"});
+  bad("models: {a: {base_url: \"http://x\", server: f}}", "contradictory", {"server"});
+  bad("models: {a: {base_url: \"http://x\", total_timeout_ms: 10}}", "contradictory",
+      {"longer than total_timeout_ms"});
+  setenv("BREVET_TEST_CLIENT", "client-1", 1);
+  bad(kModels + "tenants: {a: {keys: [{env: BREVET_TEST_CLIENT}]}, b: {keys: [{env: BREVET_TEST_CLIENT}]}}",
+      "contradictory", {"`tenants.b.keys`"});
+  bad(kModels +
+          "tenants: {a: {keys: [{env: BREVET_TEST_CLIENT}], routes: [autoo]}}\nroutes: {auto: {candidates: "
+          "[small, large]}}",
+      "unknown_model", {"did you mean `auto`?"});
+}
+
+TEST(Config, EnvironmentAndSecrets) {
+  unsetenv("BREVET_TEST_UNSET");
+  bad("models: {a: {base_url: \"http://x\", key_env: BREVET_TEST_UNSET}}", "missing_env",
+      {"BREVET_TEST_UNSET", "not set"});
+  bad("models: {a: {base_url: \"${BREVET_TEST_UNSET}\"}}", "missing_env", {"BREVET_TEST_UNSET"});
+  bad("models: {a: {base_url: \"${oops\"}}", "bad_value", {"${NAME}"});
+  // What could be a secret in the wrong place is not shown.
+  setenv("BREVET_TEST_SECRET", "hunter2", 1);
+  for (const std::string text :
+       {"models: {a: {base_url: \"http://x\", key_env: sk-hunter2}}",
+        "models: {a: {base_url: \"http://x\", key_env: gsk_hunter2}}",
+        "models: {a: {base_url: \"https://user:hunter2@host/v1\"}}",
+        "models: {a: {base_url: \"http://x\", api_key: hunter2}}",
+        "models: {a: {base_url: \"http://x\", api_key: \"${BREVET_TEST_SECRET}\"}}",
+        "server: {port: \"${BREVET_TEST_SECRET}\"}", "models: {a: {upstream: \"${BREVET_TEST_SECRET}\"}}",
+        "models: {a: {base_url: \"${BREVET_TEST_SECRET}\"}}"}) {
+    const auto config = parse_config(text, "test.yaml");
+    ASSERT_FALSE(config) << text;
+    EXPECT_EQ(config.error().message.find("hunter2"), std::string::npos) << config.error().message;
+    EXPECT_EQ(config.error().param.find("hunter2"), std::string::npos) << config.error().param;
+  }
+}
+
+TEST(NearestName, WithinThreeEdits) {
+  const std::vector<std::string> known = {"candidates", "reference", "mode"};
+  EXPECT_EQ(nearest_name("candidate", known), "candidates");
+  EXPECT_EQ(nearest_name("refernece", known), "reference");
+  EXPECT_EQ(nearest_name("something", known), "");
+  EXPECT_EQ(nearest_name("xyz", {"abc"}), "");
+  EXPECT_EQ(nearest_name("", known), "");
+}
+
+}  // namespace
+}  // namespace brevet

@@ -1,0 +1,248 @@
+// What single keys cannot tell: keys that contradict each other, names that must exist somewhere else.
+#include <algorithm>
+#include <set>
+
+#include "config/config_reader.h"
+#include "domain/configuration.h"
+
+namespace brevet::config {
+namespace {
+
+/// Line of a key, or of the nearest section around it that is there.
+YAML::Mark mark_of(const YAML::Node& root, std::initializer_list<std::string> path) {
+  YAML::Node node;
+  node.reset(root);
+  auto mark = root.Mark();
+  for (const auto& name : path) {
+    if (!node.IsMap()) break;
+    bool found = false;
+    for (const auto& member : node) {
+      if (!member.first.IsScalar() || member.first.Scalar() != name) continue;
+      mark = member.first.Mark();
+      const YAML::Node next = member.second;
+      node.reset(next);
+      found = true;
+      break;
+    }
+    if (!found) break;
+  }
+  return mark;
+}
+
+bool is_loopback(const std::string& address) {
+  return address == "localhost" || address == "::1" || address == "[::1]" || address.starts_with("127.");
+}
+
+template <class Map>
+std::vector<std::string> names_of(const Map& map) {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : map) out.push_back(name);
+  return out;
+}
+
+class Validator {
+ public:
+  Validator(Reader& reader, const YAML::Node& root, Config& config)
+      : reader_(reader), root_(root), config_(config) {}
+
+  void run() {
+    if (config_.models.empty()) {
+      reader_.set_error(
+          mark_of(root_, {"models"}), "missing_key",
+          "`models` is missing; name at least one model, such as {small: {base_url: ..., key_env: ...}}",
+          "models");
+    }
+    for (auto& [name, model] : config_.models) check_model(name, model);
+    for (auto& [name, route] : config_.routes) check_route(name, route);
+    check_tenants();
+  }
+
+ private:
+  void fail_at(std::initializer_list<std::string> path, const char* code, const std::string& message) {
+    std::string key;
+    for (const auto& name : path) key = join_key(key, name);
+    reader_.set_error(mark_of(root_, path), code, message, key);
+  }
+
+  void check_name(const std::string& section, const std::string& name) {
+    const bool bad = name.empty() || name.size() > 200 || std::any_of(name.begin(), name.end(), [](char c) {
+                       return c == '|' || (c >= 0 && c <= 0x20) || c == 0x7f;
+                     });
+    if (bad)
+      fail_at({section, name}, "bad_value",
+              "a name under `" + section + "` must be 1 to 200 characters, without blanks and |");
+  }
+
+  void check_model(const std::string& name, ModelOptions& model) {
+    check_name("models", name);
+    const auto where = "`models." + name;
+    const bool openai = model.upstream == UpstreamKind::kOpenAi,
+               local = model.upstream == UpstreamKind::kLocal;
+    if (openai) {
+      if (model.base_url.empty())
+        fail_at({"models", name, "base_url"}, "missing_key",
+                where + ".base_url` is missing, such as https://api.openai.com/v1");
+      check_url(name, model.base_url);
+      if (!model.file.empty())
+        fail_at({"models", name, "file"}, "contradictory",
+                where + ".file` is for recorded, simulated and local models; this one is an openai endpoint");
+    } else {
+      if (!model.base_url.empty())
+        fail_at({"models", name, "base_url"}, "contradictory",
+                where + ".base_url` is for openai endpoints; this model has another upstream");
+      if (!model.key_env.empty())
+        fail_at({"models", name, "key_env"}, "contradictory",
+                where + ".key_env` is for openai endpoints; this model has another upstream");
+      if (!model.ca_file.empty())
+        fail_at({"models", name, "ca_file"}, "contradictory",
+                where + ".ca_file` is for openai endpoints; this model has another upstream");
+    }
+    if (!local && !model.server.empty())
+      fail_at({"models", name, "server"}, "contradictory",
+              where + ".server` is for local models; this model has another upstream");
+    if (model.upstream == UpstreamKind::kRecorded && model.file.empty()) {
+      fail_at({"models", name, "file"}, "missing_key",
+              where + ".file` is missing: a recorded model needs its data file");
+    }
+    const auto& price = model.price;
+    if (price.input_per_million.has_value() != price.output_per_million.has_value()) {
+      const char* missing = price.input_per_million ? "output" : "input";
+      fail_at({"models", name, "price"}, "missing_key",
+              where + ".price` needs `" + std::string(missing) + "` too, in USD per million tokens");
+    }
+    if (price.cached_input_per_million && !price.input_per_million) {
+      fail_at({"models", name, "price", "cached_input"}, "missing_key",
+              where + ".price` needs `input` and `output` beside `cached_input`");
+    }
+    if (model.first_token_timeout > model.total_timeout) {
+      fail_at({"models", name, "first_token_timeout_ms"}, "contradictory",
+              where + ".first_token_timeout_ms` is longer than total_timeout_ms");
+    }
+    if (model.connect_timeout > model.total_timeout) {
+      fail_at({"models", name, "connect_timeout_ms"}, "contradictory",
+              where + ".connect_timeout_ms` is longer than total_timeout_ms");
+    }
+    if (local) model.local = true;
+    if (model.id.empty()) model.id = name;
+  }
+
+  void check_url(const std::string& name, std::string& url) {
+    const auto key = "`models." + name + ".base_url`";
+    const std::size_t host = url.starts_with("https://") ? 8 : url.starts_with("http://") ? 7 : 0;
+    while (host > 0 && url.size() > host && url.back() == '/') url.pop_back();
+    const auto authority = url.substr(host, url.find('/', host) - host);
+    // Not shown: a URL may carry a password.
+    if (authority.find('@') != std::string::npos) {
+      fail_at(
+          {"models", name, "base_url"}, "bad_value",
+          key + " must not carry a password; put the key in an environment variable and name it in key_env");
+    }
+    const bool odd = std::any_of(url.begin(), url.end(),
+                                 [](char c) { return c <= 0x20 || c == 0x7f || c == '?' || c == '#'; });
+    if (host == 0 || authority.empty() || authority[0] == ':' || odd) {
+      fail_at({"models", name, "base_url"}, "bad_value",
+              key + " must look like http://host:port/v1 or https://host/v1");
+    }
+  }
+
+  bool known_configuration(const std::string& route, const char* key, const std::string& text) {
+    const auto parsed = Configuration::parse(text);
+    if (!parsed) {
+      fail_at({"routes", route, key}, "bad_value",
+              "`routes." + route + "." + key +
+                  "` holds a configuration that cannot be read: " + parsed.error().message);
+      return false;
+    }
+    if (config_.models.count(parsed->model)) return true;
+    fail_at({"routes", route, key}, "unknown_model",
+            "`routes." + route + "." + key + "` names the model " + parsed->model +
+                ", which is not under `models`" + known_names(parsed->model, names_of(config_.models)));
+    return false;
+  }
+
+  void check_route(const std::string& name, RouteOptions& route) {
+    check_name("routes", name);
+    const auto where = "`routes." + name;
+    if (config_.models.count(name)) {
+      fail_at({"routes", name}, "contradictory",
+              where + "` has the name of a model, so a request could mean either; rename one");
+    }
+    if (route.candidates.empty()) {
+      fail_at({"routes", name, "candidates"}, "missing_key",
+              where + ".candidates` is missing: list the models, cheapest first");
+      return;
+    }
+    if (route.candidates.size() == 1) {
+      fail_at({"routes", name, "candidates"}, "contradictory",
+              where +
+                  ".candidates` has only one entry, so there is nothing to route; add a second, or use the "
+                  "model by its name");
+    }
+    for (const auto& candidate : route.candidates) {
+      if (!known_configuration(name, "candidates", candidate)) return;
+    }
+    if (route.reference.empty()) route.reference = route.candidates.back();
+    if (!known_configuration(name, "reference", route.reference)) return;
+    if (std::find(route.candidates.begin(), route.candidates.end(), route.reference) ==
+        route.candidates.end()) {
+      fail_at({"routes", name, "reference"}, "contradictory",
+              where + ".reference` is not among the candidates; add it there");
+    }
+    if (route.reference == route.candidates.front()) {
+      fail_at({"routes", name, "reference"}, "contradictory",
+              where +
+                  ".reference` is also the first, cheapest candidate; list candidates cheapest first and "
+                  "name the strong one");
+    }
+    if (route.strategy.empty())
+      fail_at({"routes", name, "strategy"}, "bad_value", where + ".strategy` is empty");
+    if (route.mode == "observe" && !route.learning.enabled) {
+      fail_at({"routes", name, "mode"}, "contradictory",
+              where +
+                  "` observes with learning switched off, so nothing would be observed; set "
+                  "learning.enabled: true, or mode: on");
+    }
+  }
+
+  void check_tenants() {
+    std::set<std::string> keys;
+    for (const auto& [name, tenant] : config_.tenants) {
+      check_name("tenants", name);
+      for (const auto& client : tenant.keys) {
+        if (keys.insert(client.key).second) continue;
+        fail_at({"tenants", name, "keys"}, "contradictory",
+                "`tenants." + name + ".keys` has a key that was given before; a key must name one tenant");
+      }
+      for (const auto& route : tenant.routes) {
+        if (config_.routes.count(route) || config_.models.count(route)) continue;
+        auto known = names_of(config_.routes);
+        for (const auto& model : names_of(config_.models)) known.push_back(model);
+        fail_at({"tenants", name, "routes"}, "unknown_model",
+                "`tenants." + name + ".routes` names " + route + ", which is neither a route nor a model" +
+                    known_names(route, known));
+      }
+    }
+    if (keys.empty() && !is_loopback(config_.server.address)) {
+      fail_at({"server", "address"}, "contradictory",
+              "`server.address` lets other machines in and no tenant has client keys; add keys under "
+              "`tenants`, or listen on 127.0.0.1");
+    }
+    for (const auto& [name, tenant] : config_.tenants) {
+      if (name == "default" || !tenant.keys.empty()) continue;
+      fail_at({"tenants", name}, "missing_key",
+              "`tenants." + name + "` has no keys, so nobody could be this tenant");
+    }
+  }
+
+  Reader& reader_;
+  const YAML::Node& root_;
+  Config& config_;
+};
+
+}  // namespace
+
+void validate(Reader& reader, const YAML::Node& root, Config& config) {
+  Validator(reader, root, config).run();
+}
+
+}  // namespace brevet::config
