@@ -15,12 +15,15 @@
 
 namespace brevet {
 
+/// Stands in front of a guide in the user's message.
+inline constexpr std::string_view kGuideHeader = "Guide for questions of this kind:";
 /// About 250 tokens: a longer guide costs more on every use than it can earn back.
 inline constexpr std::size_t kGuideBytesMax = 1000;
 /// For the call that writes one: room for a preamble that cleaning removes.
 inline constexpr int kGuideTokensMax = 320;
 
-/// The prompt that asks the strong model for a guide to questions like this one. Holds kGuideMarker.
+/// The prompt that asks the strong model for a guide to questions like this one. The system message starts
+/// with kGuideMarker.
 std::vector<PlainMessage> guide_writing_messages(std::string_view question);
 
 /// The guide in a model's answer: without preamble, code fences and headings, cut at a sentence end within

@@ -21,8 +21,8 @@ struct JudgedPair {
   std::string_view first;   ///< shown as answer A
   std::string_view second;  ///< shown as answer B
 };
-/// Holds kJudgeMarker. Answers are fenced by a delimiter that occurs in none of the texts, so that an answer
-/// cannot pretend to be the judge's instructions.
+/// The system message starts with kJudgeMarker. Answers are fenced by a delimiter that occurs in none of the
+/// texts, so that an answer cannot pretend to be the judge's instructions.
 std::vector<PlainMessage> judge_messages(const JudgedPair& pair);
 
 /// [[A]], [[B]] or [[C]] (tie). Strict: exactly one distinct verdict in the text, otherwise nothing.
