@@ -7,10 +7,12 @@
 // How right or wrong comes about (a probit model with a shared hidden part, so that what the text tells is
 // as weak as for real pairs: AUROC .55 to .68 for "weak is right", and both models find the same questions
 // hard): model m is right on question i when
-//     skill_m + topic_loading_m * T(family) - size_loading_m * size(i) + shared * H(i) + own * E(i, m) > 0
-// with T, H, E standard normal draws keyed by the world's seed; T is known to whoever knows the family, H and
-// E to nobody. A guide that fits the family adds `guide_gain` and redraws a part of E; an unrelated guide
-// only redraws. Same request, same model, same guide: same answer.
+//     skill_m + topic_loading_m T(family) - size_loading_m size(i) + sqrt(shared) H(i) + sqrt(1 - shared)
+//     E(i, m)
+// is above 0, with T, H, E standard normal draws keyed by the world's seed. Family and size can be read off
+// the text, H and E by nobody. A guide that fits the family adds `guide_gain`; any text around the question
+// and other wordings redraw a share of E, which helps as often as it hurts. Same text, same model: same
+// answer; ModelCall::seed is not looked at.
 //
 // Prompts of our own are recognised by their markers (domain/markers.h): a guide prompt is answered with the
 // family's method, a judge prompt by comparing, with the declared flips and position bias.
@@ -75,8 +77,11 @@ class SimulatedWorld {
                      std::uint64_t prompt_hash) const = 0;
 };
 
+/// Whether the profile's faults happen in the client itself. Behind serve_models they happen on the wire
+/// instead, and a player that asks what a model would have answered wants none.
+enum class InjectFaults { kNo, kYes };
 /// Errors: unknown_model (names the models of the profile).
 Result<ModelClientPtr> make_simulated_model(std::shared_ptr<const SimulatedWorld> world,
-                                            const std::string& name);
+                                            const std::string& name, InjectFaults faults = InjectFaults::kNo);
 
 }  // namespace brevet

@@ -1,0 +1,366 @@
+// Goal: the made-up world is as hard to read as real pairs, guides help only where they fit, and everything
+// is labelled and repeatable. Method: whole sets of the default world, with seeded rates and wide enough
+// margins.
+#include "upstream/simulated_model.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "domain/markers.h"
+#include "wire/openai_chat.h"
+
+namespace brevet {
+namespace {
+
+using Help = SimulatedWorld::Help;
+
+std::shared_ptr<const SimulatedWorld> default_world(std::uint64_t seed = 1, std::size_t requests = 20'000) {
+  auto profile = parse_simulation_profile(default_simulation_profile(), "default");
+  EXPECT_TRUE(profile) << profile.error().message;
+  profile->questions.seed = seed;
+  profile->questions.requests = requests;
+  return SimulatedWorld::create(*profile);
+}
+
+ModelOutcome call_now(ModelClient& client, ModelCall call, StreamSink* sink = nullptr) {
+  asio::io_context context;
+  std::optional<ModelOutcome> out;
+  auto run = [](ModelClient* model, ModelCall ask, StreamSink* to,
+                std::optional<ModelOutcome>* result) -> Task<void> {
+    *result = co_await model->call(std::move(ask), to);
+  };
+  asio::co_spawn(context, run(&client, std::move(call), sink, &out), asio::detached);
+  context.run();
+  return std::move(*out);
+}
+
+std::shared_ptr<const ChatRequest> request_of(const std::string& user, const std::string& system = "",
+                                              const std::string& more = "") {
+  auto quote = [](std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+      if (c == '\n') {
+        out += "\\n";
+        continue;
+      }
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    return out + "\"";
+  };
+  std::string body = R"({"model":"m","messages":[)";
+  if (!system.empty()) body += R"({"role":"system","content":)" + quote(system) + "},";
+  body += R"({"role":"user","content":)" + quote(user) + "}]" + more + "}";
+  auto parsed = wire::parse_chat_request(body);
+  EXPECT_TRUE(parsed) << body;
+  return std::make_shared<const ChatRequest>(std::move(*parsed));
+}
+
+ModelCall call_of(const std::string& user, const std::string& system = "", const std::string& more = "") {
+  ModelCall call;
+  call.configuration.model = "m";
+  call.request = request_of(user, system, more);
+  return call;
+}
+
+double auroc(std::vector<std::pair<double, bool>> scored) {
+  std::sort(scored.begin(), scored.end());
+  double rank_sum = 0, positives = 0;
+  for (std::size_t i = 0; i < scored.size();) {
+    std::size_t j = i;
+    while (j < scored.size() && scored[j].first == scored[i].first) ++j;
+    const double rank = (static_cast<double>(i) + static_cast<double>(j) + 1) / 2;
+    for (; i < j; ++i) {
+      if (scored[i].second) rank_sum += rank, ++positives;
+    }
+  }
+  const double negatives = static_cast<double>(scored.size()) - positives;
+  return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives);
+}
+
+TEST(SimulatedWorld, RatesAreThoseOfARealPair) {
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    const auto world = default_world(seed);
+    double n = 0, weak = 0, strong = 0, either = 0;
+    for (const auto& question : world->questions().questions()) {
+      const bool w = world->right(world->profile().models[0], question, Help::kNone, 0);
+      const bool s = world->right(world->profile().models[1], question, Help::kNone, 0);
+      n += 1;
+      weak += w;
+      strong += s;
+      either += w || s;
+    }
+    EXPECT_GT(weak / n, .55) << seed;
+    EXPECT_LT(weak / n, .65) << seed;
+    EXPECT_GT(strong / n, .85) << seed;
+    EXPECT_LT(strong / n, .92) << seed;
+    EXPECT_GT(either / n, strong / n + .01) << "weak is sometimes right where strong is not";
+  }
+}
+
+// What a text can tell. Three readers of increasing knowledge: rates of the family, learned on one half;
+// rates of the nearest questions by family and size, learned on one half (what a neighbour search would
+// find); and the exact sum of everything that stands in the text, which nothing that reads texts can beat.
+TEST(SimulatedWorld, TextTellsOfCompetenceAsLittleAsForRealPairs) {
+  for (const std::uint64_t seed : {1, 2}) {
+    const auto world = default_world(seed);
+    const auto& weak = world->profile().models[0];
+    const auto& questions = world->questions().questions();
+    std::map<int, std::pair<double, double>> rate;
+    std::map<int, std::vector<std::pair<double, bool>>> seen;
+    for (std::size_t i = 0; i < questions.size(); i += 2) {
+      const bool right = world->right(weak, questions[i], Help::kNone, 0);
+      auto& [sum, n] = rate[questions[i].family];
+      sum += right;
+      n += 1;
+      seen[questions[i].family].emplace_back(questions[i].size, right);
+    }
+    std::vector<std::pair<double, bool>> by_family, by_neighbours, by_size;
+    for (std::size_t i = 1; i < questions.size(); i += 2) {
+      const auto& question = questions[i];
+      const bool right = world->right(weak, question, Help::kNone, 0);
+      const auto& [sum, n] = rate[question.family];
+      by_family.emplace_back(sum / n, right);
+      by_size.emplace_back(-question.size, right);
+      auto near = seen[question.family];
+      const auto k = std::min<std::ptrdiff_t>(40, static_cast<std::ptrdiff_t>(near.size()));
+      std::nth_element(near.begin(), near.begin() + k - 1, near.end(), [&](const auto& a, const auto& b) {
+        return std::abs(a.first - question.size) < std::abs(b.first - question.size);
+      });
+      double neighbours = 0;
+      for (auto at = near.begin(); at != near.begin() + k; ++at) neighbours += at->second;
+      by_neighbours.emplace_back(neighbours / static_cast<double>(k) + .2 * sum / n, right);
+    }
+    const double family = auroc(by_family), neighbours = auroc(by_neighbours), size = auroc(by_size);
+    RecordProperty("auroc_family_seed" + std::to_string(seed), std::to_string(family));
+    RecordProperty("auroc_neighbours_seed" + std::to_string(seed), std::to_string(neighbours));
+    std::printf("seed %d: AUROC of \"weak is right\": family %.3f, neighbours %.3f, size %.3f\n",
+                static_cast<int>(seed), family, neighbours, size);
+    EXPECT_GE(family, .55);
+    EXPECT_LE(family, .68);
+    EXPECT_GE(neighbours, .55);
+    EXPECT_LE(neighbours, .68);
+    EXPECT_GT(size, .51);
+    EXPECT_LT(size, .62);
+  }
+}
+
+TEST(SimulatedWorld, GuidesHelpWhereTheyFitAndOnlyThere) {
+  const auto world = default_world();
+  const auto& weak = world->profile().models[0];
+  double n = 0, none = 0, unrelated = 0, fitting = 0;
+  for (const auto& question : world->questions().questions()) {
+    n += 1;
+    none += world->right(weak, question, Help::kNone, 0);
+    unrelated += world->right(weak, question, Help::kUnrelated, 77);
+    fitting += world->right(weak, question, Help::kFitting, 77);
+  }
+  EXPECT_NEAR(unrelated / n, none / n, .012);
+  EXPECT_GT(fitting / n, none / n + .12);
+}
+
+TEST(SimulatedModel, AnswersAreGradedAsTheWorldSaysAndRepeat) {
+  const auto world = default_world(1, 3'000);
+  for (const char* name : {"weak-sim", "strong-sim"}) {
+    auto client = make_simulated_model(world, name);
+    ASSERT_TRUE(client);
+    EXPECT_TRUE((*client)->simulated());
+    const auto& profile = *world->profile().find(name);
+    for (std::size_t i = 0; i < 1'000; ++i) {
+      const auto& question = world->questions().questions()[i];
+      const auto first = call_now(**client, call_of(question.text));
+      ASSERT_TRUE(first);
+      EXPECT_EQ(answer_is_right(question, first->answer.text),
+                world->right(profile, question, Help::kNone, 0))
+          << question.text << " -> " << first->answer.text;
+      EXPECT_EQ(first->answer.text, call_now(**client, call_of(question.text))->answer.text);
+      EXPECT_NE(first->answer.body.find("\"system_fingerprint\":\"simulated\""), std::string::npos);
+      EXPECT_EQ(first->answer.returned_model, name);
+      EXPECT_EQ(first->cost.basis, CostBasis::kPriced);
+      EXPECT_GT(first->cost.amount->pico_usd, 0);
+      EXPECT_GT(first->latency.count(), 0);
+      EXPECT_FALSE(first->answer.mean_logprob) << "nobody asked for log-probabilities";
+    }
+    EXPECT_EQ((*client)->status().calls, 2'000u);
+    EXPECT_EQ((*client)->status().failures, 0u);
+  }
+}
+
+TEST(SimulatedModel, LogProbabilitiesTellWhatTheTextDoesNot) {
+  const auto world = default_world(1, 8'000);
+  auto client = make_simulated_model(world, "weak-sim");
+  std::vector<std::pair<double, bool>> scored;
+  for (std::size_t i = 0; i < 4'000; ++i) {
+    const auto& question = world->questions().questions()[i];
+    auto call = call_of(question.text);
+    call.want_logprobs = true;
+    const auto outcome = call_now(**client, call);
+    ASSERT_TRUE(outcome && outcome->answer.mean_logprob);
+    EXPECT_LE(*outcome->answer.mean_logprob, 0);
+    EXPECT_EQ(outcome->answer.body.find("\"logprob\":"), std::string::npos) << "the client did not ask";
+    scored.emplace_back(*outcome->answer.mean_logprob, answer_is_right(question, outcome->answer.text));
+  }
+  const double value = auroc(scored);
+  std::printf("AUROC of the log-probability: %.3f\n", value);
+  EXPECT_GT(value, .775);
+  EXPECT_LT(value, .83);
+}
+
+TEST(SimulatedModel, TheGuideItWritesHelpsItsKindAndAnotherOneDoesNot) {
+  const auto world = default_world(1, 8'000);
+  auto weak = make_simulated_model(world, "weak-sim"), strong = make_simulated_model(world, "strong-sim");
+  const auto& questions = world->questions().questions();
+  std::map<int, std::string> guides;
+  int leaks = 0, written = 0;
+  for (std::size_t i = 0; i < 2'000; ++i) {
+    ModelCall ask;
+    ask.purpose = Purpose::kGuide;
+    ask.messages = {{"system", std::string(kGuideMarker) + " that explains the way."},
+                    {"user", questions[i].text}};
+    const auto guide = call_now(**strong, ask);
+    ASSERT_TRUE(guide);
+    ++written;
+    if (guide->answer.text.find("The answer is") != std::string::npos) {
+      ++leaks;
+    } else {
+      guides[questions[i].family] = guide->answer.text;
+    }
+  }
+  EXPECT_NEAR(static_cast<double>(leaks) / written, .05, .02);
+  double n = 0, alone = 0, fitting = 0, unrelated = 0;
+  for (std::size_t i = 2'000; i < 5'000; ++i) {
+    const auto& question = questions[i];
+    const auto& other = guides[(question.family + 5) % static_cast<int>(question_families().size())];
+    auto right = [&](const std::string& guide) {
+      auto call = call_of(question.text);
+      if (!guide.empty()) call.edits.last_user_prefix = "Some advice.\n" + guide + "\n\n";
+      return answer_is_right(question, call_now(**weak, call)->answer.text);
+    };
+    n += 1;
+    alone += right("");
+    fitting += right(guides[question.family]);
+    unrelated += right(other);
+  }
+  std::printf("weak right: alone %.3f, fitting guide %.3f, unrelated guide %.3f (n = %.0f)\n", alone / n,
+              fitting / n, unrelated / n, n);
+  EXPECT_GT(fitting / n, alone / n + .1);
+  EXPECT_NEAR(unrelated / n, alone / n, .03);
+}
+
+TEST(SimulatedModel, AMessageFromOutsideGetsAnHonestReply) {
+  const auto world = default_world(1, 100);
+  auto client = make_simulated_model(world, "weak-sim");
+  const auto outcome = call_now(**client, call_of("What is the capital of France?"));
+  ASSERT_TRUE(outcome);
+  EXPECT_TRUE(outcome->answer.text.starts_with("[simulated model weak-sim] I can only pretend"));
+  EXPECT_EQ(make_simulated_model(world, "gpt-9").error().code, "unknown_model");
+}
+
+struct Collected : StreamSink {
+  std::vector<std::string> events;
+  std::size_t stop_after = 1'000'000;
+  Task<Result<>> on_event(std::string data) override {
+    events.push_back(std::move(data));
+    if (events.size() >= stop_after) co_return fail(ErrorKind::kCancelled, "cancelled", "enough");
+    co_return Result<>{};
+  }
+};
+
+TEST(SimulatedModel, AStreamCarriesTheSameAnswer) {
+  const auto world = default_world(1, 200);
+  auto client = make_simulated_model(world, "strong-sim");
+  const auto& question = world->questions().questions()[3];
+  auto call = call_of(question.text, "", R"(,"stream":true,"stream_options":{"include_usage":true})");
+  call.stream = true;
+  Collected sink;
+  const auto outcome = call_now(**client, call, &sink);
+  ASSERT_TRUE(outcome);
+  wire::ChunkCollector collector{wire::Hide{}};
+  for (const auto& event : sink.events) {
+    EXPECT_NE(event.find("\"system_fingerprint\":\"simulated\""), std::string::npos);
+    ASSERT_TRUE(collector.take(event));
+  }
+  EXPECT_EQ(collector.answer().text, call_now(**client, call_of(question.text))->answer.text);
+  EXPECT_EQ(collector.answer().usage.output_tokens, outcome->answer.usage.output_tokens);
+  EXPECT_TRUE(outcome->first_token);
+
+  Collected short_sink;
+  short_sink.stop_after = 1;
+  const auto cut = call_now(**client, call, &short_sink);
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().error.kind, ErrorKind::kCancelled);
+  EXPECT_TRUE(cut.error().streamed);
+  EXPECT_TRUE(cut.error().cost.amount) << "what was received has a price";
+}
+
+TEST(SimulatedModel, DeclaredFaultsAndMaxTokens) {
+  auto profile = *parse_simulation_profile(default_simulation_profile(), "default");
+  profile.questions.requests = 200;
+  profile.models[0].faults = *parse_faults("429=0.25,5xx=0.25,cut=0.25,garbage=0.25");
+  const auto world = SimulatedWorld::create(profile);
+  auto client = make_simulated_model(world, "weak-sim", InjectFaults::kYes);
+  std::map<std::string, int> codes;
+  for (int i = 0; i < 400; ++i) {
+    const auto outcome = call_now(**client, call_of("hello"));
+    ASSERT_FALSE(outcome);
+    ++codes[outcome.error().error.code];
+  }
+  EXPECT_EQ(codes.size(), 4u);
+  for (const auto& [code, count] : codes) EXPECT_GT(count, 60) << code;
+  EXPECT_EQ((*client)->status().failures, 400u);
+  auto calm = make_simulated_model(world, "weak-sim");
+  const auto shortened = call_now(**calm, call_of("hello", "", R"(,"max_tokens":2)"));
+  ASSERT_TRUE(shortened);
+  EXPECT_EQ(shortened->answer.finish_reason, "length");
+  EXPECT_EQ(shortened->answer.usage.output_tokens, 2);
+}
+
+TEST(SimulationProfile, WrongProfilesNameTheKey) {
+  const struct {
+    const char *json, *field;
+  } cases[] = {
+      {"{", "(file)"},
+      {"{}", "models"},
+      {R"({"models":[]})", "models"},
+      {R"({"models":[{"name":"a"}]})", "models[0].skill"},
+      {R"({"models":[{"name":"a","skill":1,"input_usd_per_million":1}]})",
+       "models[0].output_usd_per_million"},
+      {R"({"models":[{"name":"a","skil":1}]})", "models[0].skil"},
+      {R"({"models":[{"name":"a","skill":"1"}]})", "models[0].skill"},
+      {R"({"models":[{"name":"a","skill":1,"input_usd_per_million":1,"output_usd_per_million":1,"faults":"x"}]})",
+       "models[0].faults"},
+      {R"({"sed":1})", "sed"},
+      {R"({"questions":{"repeat_share":0.7,"reworded_share":0.7},"models":[1]})", "questions.repeat_share"},
+      {R"({"questions":{"seed":-1}})", "questions.seed"},
+  };
+  for (const auto& item : cases) {
+    const auto profile = parse_simulation_profile(item.json, "p.json");
+    ASSERT_FALSE(profile) << item.json;
+    EXPECT_EQ(profile.error().code, "bad_profile");
+    EXPECT_EQ(profile.error().param, item.field) << item.json << profile.error().message;
+  }
+}
+
+TEST(Faults, PlansAreReadAndDrawnAtTheirRates) {
+  const auto plan = parse_faults("429=0.1,5xx=0.05,cut=0.05,garbage=0.01,slow=0.02:3000ms,seed=7");
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->slow_by, Milliseconds{3'000});
+  EXPECT_EQ(plan->seed, 7u);
+  std::map<Fault, double> counts;
+  for (std::uint64_t i = 0; i < 100'000; ++i) counts[draw_fault(*plan, i)] += 1e-5;
+  EXPECT_NEAR(counts[Fault::kRateLimited], .1, .005);
+  EXPECT_NEAR(counts[Fault::kServerError], .05, .005);
+  EXPECT_NEAR(counts[Fault::kSlow], .02, .003);
+  EXPECT_NEAR(counts[Fault::kNone], .77, .01);
+  EXPECT_FALSE(parse_faults("")->any());
+  for (const char* wrong :
+       {"429", "429=2", "429=x", "500=0.1", "slow=0.1:fast", "429=0.6,cut=0.6", "seed=-1", ",", "cut=nan"}) {
+    EXPECT_FALSE(parse_faults(wrong)) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace brevet
