@@ -48,7 +48,8 @@ struct ExtractedNumber {
   int significant = 0;  ///< digits written, leading zeros not counted; 0 for a fraction (exact)
   int decimals = 0;     ///< digits after the point as written, less the exponent
   bool percent = false;
-  std::string unit;  ///< the word after it, lower case, singular; empty without
+  std::string unit;    ///< the word after it, lower case, singular; empty without
+  bool glued = false;  ///< the unit touches the digits, as in 5km
 };
 ExtractedNumber extract_number(std::string_view answer);
 /// Every number written in a text, in order; `how` is kLoose.

@@ -168,6 +168,9 @@ Verdict same_number(const ExtractedNumber& a, const ExtractedNumber& b, const Co
       return close_to(x * left->factor, y * right->factor, 1e-3) ? Verdict::kSame : Verdict::kDifferent;
     }
   }
+  const bool named = left == nullptr || right == nullptr;
+  if (named && !a.unit.empty() && !b.unit.empty() && a.unit != b.unit && (a.glued || b.glued))
+    return Verdict::kCannotTell;
   const auto near = [&](double p, double q) { return close_to(p, q, options.number_relative_tolerance); };
   if (near(x, y)) return Verdict::kSame;
   if (a.percent != b.percent && (near(a.percent ? x / 100 : x, b.percent ? y / 100 : y)))
@@ -272,6 +275,22 @@ AnswerComparison compare_short(const std::string& first_text, const std::string&
   if (core_a.size() > 4 || core_b.size() > 4 || core_a.empty() || core_b.empty())
     return unknown("no_core", "text");
   return verdict(Verdict::kDifferent, "text", "unequal");
+}
+
+/// A date, a time of day, a version, a hexadecimal number: one word whose every character counts.
+bool code_like(std::string_view text) {
+  text = scan::trim(text);
+  while (!text.empty() && one_of(text.substr(text.size() - 1), {".", "*", "`"})) text.remove_suffix(1);
+  while (!text.empty() && one_of(text.substr(0, 1), {"*", "`"})) text.remove_prefix(1);
+  if (text.size() < 3 || scan::word_count(text) != 1) return false;
+  std::size_t digits = 0, separators = 0, letters = 0;
+  for (const char c : text) {
+    digits += c >= '0' && c <= '9';
+    separators += c == ':' || c == '-' || c == '/' || c == '.' || c == '_';
+    letters += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  }
+  const bool number = letters == 0 && separators <= 1 && text.find(':') == std::string_view::npos;
+  return digits > 0 && digits + separators + letters == text.size() && !number;
 }
 
 std::multiset<double> numbers_of(std::string_view text) {
@@ -384,8 +403,11 @@ AnswerComparison compare_exactly(const Answer& first, const Answer& second, cons
     const auto y = extract_number(b);
     const bool stated = x.how == Extraction::kStated && y.how == Extraction::kStated;
     const bool asked = kind == QuestionKind::kNumber;
-    if ((stated && (asked || (scan::word_count(a) <= 12 && scan::word_count(b) <= 12))) ||
-        (asked && usable(x.how) && usable(y.how))) {
+    const bool brief = scan::word_count(a) <= 12 && scan::word_count(b) <= 12;
+    // A side that is nothing but a number shows that a number was asked for.
+    const bool bare = scan::word_count(a) <= 2 || scan::word_count(b) <= 2;
+    const bool codes = code_like(a) || code_like(b);
+    if ((stated && !codes && (asked || brief || bare)) || (asked && usable(x.how) && usable(y.how))) {
       const auto found = same_number(x, y, options);
       return found == Verdict::kCannotTell ? unknown("rounding", "number")
                                            : same_if(found == Verdict::kSame, "number");
@@ -394,6 +416,7 @@ AnswerComparison compare_exactly(const Answer& first, const Answer& second, cons
       return unknown("ambiguous", "number");
   }
 
+  if (code_like(a) && code_like(b)) return verdict(Verdict::kDifferent, "text", "unequal");
   free_text = true;
   return compare_short(text_a, text_b, options);
 }

@@ -108,6 +108,16 @@ std::string singular(std::string word) {
   return word;
 }
 
+/// Letters that touch the digits and still leave a number: 5km, 3rd, 20k. Anything else (5CC2, 12ab) is a
+/// name.
+bool glued_unit(std::string_view word) {
+  return one_of(word, {"km",  "m",   "cm",  "mm",  "kg", "g",  "mg", "s",       "ms",      "h",      "min",
+                       "hr",  "hrs", "l",   "ml",  "ft", "in", "lb", "lbs",     "oz",      "mph",    "kmh",
+                       "kph", "usd", "eur", "k",   "n",  "w",  "kw", "j",       "kj",      "v",      "c",
+                       "f",   "pa",  "hz",  "khz", "mb", "gb", "kb", "tb",      "st",      "nd",     "rd",
+                       "th",  "am",  "pm",  "x",   "d",  "y",  "e",  "percent", "million", "billion"});
+}
+
 /// One number that starts at `at` (a digit, or a point before one); `at` moves behind it.
 bool read_number(std::string_view text, std::size_t& at, ExtractedNumber& out) {
   const std::size_t start = at;
@@ -201,6 +211,7 @@ bool read_number(std::string_view text, std::size_t& at, ExtractedNumber& out) {
              !one_of(word, {"and", "or", "is", "are", "in",  "of",   "to",   "for", "which", "because", "so",
                             "x",   "as", "by", "per", "the", "from", "with", "at",  "if",    "then"})) {
     out.unit = singular(word);
+    out.glued = j == i;
   }
   at = std::max(i, start + 1);
   return true;
@@ -216,6 +227,17 @@ std::vector<Written> written_numbers(std::string_view text, bool words_too) {
       Written number;
       number.number.how = Extraction::kLoose;
       std::size_t end = i;
+      std::size_t tail = i;
+      while (tail < text.size() && (digit(text[tail]) || text[tail] == '.' || text[tail] == ',')) ++tail;
+      const std::size_t letters = tail;
+      while (tail < text.size() && (alpha(text[tail]) || digit(text[tail]))) ++tail;
+      const auto word = scan::lower_ascii(text.substr(letters, tail - letters));
+      const bool exponent =
+          word.size() > 1 && word[0] == 'e' && word.find_first_not_of("0123456789", 1) == std::string::npos;
+      if (!word.empty() && !exponent && !glued_unit(word)) {
+        i = tail;
+        continue;
+      }
       if (read_number(text, end, number.number)) {
         number.begin = i;
         number.end = end;

@@ -200,8 +200,21 @@ QuestionKind question_kind(std::string_view question) {
                         "what year",
                         "what is the cost",
                         "what is the speed",
+                        "what is the new price",
+                        " times ",
+                        "multiply ",
+                        "subtract ",
+                        "divided by",
+                        "add up",
+                        "what is the price", "product of",
+                        "how high",
+                        "in dollars",
                         "what is the distance",
                         "what is the median"})) {
+    return QuestionKind::kNumber;
+  }
+  const bool sums = holds_any(lower, {"add ", "divide ", "convert ", "round ", "percent of"});
+  if (sums && std::any_of(lower.begin(), lower.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     return QuestionKind::kNumber;
   }
   // Digits on both sides of an operator: "what is 12 * 7?".

@@ -478,12 +478,38 @@ LeakVerdict check_number(const LeakCheckInput& in, const std::string& guide, con
 }
 
 // ---- words, JSON values, long texts
+/// An item of the question is named as the answer: "the answer is Ann", "Ann is the tallest".
+bool announces_phrase(const std::string& guide, const std::string& phrase) {
+  const auto first = phrase.substr(0, phrase.find(' '));
+  for (const auto& sentence : sentences(guide)) {
+    const auto all = scan::tokens(sentence);
+    if (conditional(all)) continue;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i].lower != first) continue;
+      // The whole phrase from here on.
+      if (!holds_phrase(normalised_text(sentence.substr(all[i].at)), phrase)) continue;
+      for (std::size_t back = 1; back <= 4 && back <= i; ++back) {
+        if (one_of(all[i - back].lower, {"answer", "result", "is", "choose", "pick", "select", "name",
+                                         "write", "say", ":", "be", "gives", "get", "it's", "solution"})) {
+          return true;
+        }
+      }
+      if (i + 2 < all.size() && all[i + 1].lower == "is" &&
+          one_of(all[i + 2].lower, {"the", "right", "correct"}))
+        return true;
+      if (all.size() <= 2) return true;
+    }
+  }
+  return false;
+}
+
 /// A value of a few words: the phrase, its rare words, or most of its words.
 bool holds_value(const std::string& guide, std::string_view value, std::string_view question) {
   const std::string phrase = normalised_text(value);
   const std::string normal_guide = normalised_text(guide);
   const std::string normal_question = normalised_text(question);
-  if (phrase.empty() || holds_phrase(normal_question, phrase)) return false;
+  if (phrase.empty()) return false;
+  if (holds_phrase(normal_question, phrase)) return announces_phrase(guide, phrase);
   if (holds_phrase(normal_guide, phrase)) return true;
   const auto squeezed = compact(scan::plain(value));
   if (squeezed.size() >= 5 && compact(guide).find(squeezed) != std::string::npos &&
@@ -598,7 +624,7 @@ LeakVerdict check_leak(const LeakCheckInput& input) {
   const std::size_t answer_words = scan::word_count(answer);
   const bool asked = question_kind(in.question) == QuestionKind::kNumber;
   if ((number.how == Extraction::kStated || number.how == Extraction::kLoose) &&
-      (asked || answer_words <= 6)) {
+      (asked || (answer_words <= 6 && numbers_in(answer).size() <= 1))) {
     if (const auto verdict = check_number(in, guide, number); verdict.leaks) return verdict;
   } else if (answer_words <= 12 && question_kind(in.question) != QuestionKind::kYesNo) {
     std::string_view core = answer;
