@@ -33,6 +33,8 @@ struct RequestOptions {
 using SnapshotSource = std::function<SnapshotPtr()>;
 
 class ShadowRunner;
+class MoneyLedger;
+class RecentDecisions;
 
 struct FlowParts {
   FeatureSource& features;
@@ -42,13 +44,17 @@ struct FlowParts {
   ShadowRunner* shadows = nullptr;               ///< null: nothing is shadowed
   std::function<std::string()> new_decision_id;  ///< thread-safe
   std::function<std::uint64_t()>
-      next_number;  ///< journal numbers, thread-safe, never repeated within a store
+      next_number;                    ///< journal numbers, thread-safe, never repeated within a store
+  MoneyLedger* ledger = nullptr;      ///< null: nothing is added up
+  RecentDecisions* recent = nullptr;  ///< null: decisions are only handed over
 };
 
 class RequestFlow {
  public:
   virtual ~RequestFlow() = default;
-  /// Serves one request to the end and returns its decision (already handed to the OutcomeSink).
+  /// Serves one request to the end and returns its decision (already handed to the OutcomeSink, unless that
+  /// had no place for it or no route and no model has the name). For a route, the request's hashes are
+  /// filled.
   virtual Task<std::shared_ptr<const Decision>> run(RuntimePtr runtime,
                                                     std::shared_ptr<const ChatRequest> request,
                                                     RequestOptions options, ResponseSink& sink) = 0;
@@ -56,11 +62,14 @@ class RequestFlow {
   virtual Task<Result<std::shared_ptr<const Decision>>> dry_run(RuntimePtr runtime,
                                                                 std::shared_ptr<const ChatRequest> request,
                                                                 RequestOptions options) = 0;
-  /// A shadow: drives `plan` for a finished decision with purpose learn, nothing is delivered. Called by
-  /// ShadowRunner.
+  /// A shadow: drives the route's shadow plan for a finished decision with purpose learn, nothing is
+  /// delivered. Called by ShadowRunner with a place of the OutcomeSink taken, which it uses. The shadow's own
+  /// decision carries its cost; null only when it was cancelled before it found out anything. `spent`
+  /// receives that cost, unknown included.
   virtual Task<std::shared_ptr<const ShadowResult>> shadow(RuntimePtr runtime,
                                                            std::shared_ptr<const ChatRequest> request,
-                                                           std::shared_ptr<const Decision> parent) = 0;
+                                                           std::shared_ptr<const Decision> parent,
+                                                           Cost* spent = nullptr) = 0;
 };
 
 std::unique_ptr<RequestFlow> make_request_flow(FlowParts parts);

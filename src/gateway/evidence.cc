@@ -1,0 +1,113 @@
+// Answers what strategies need to know: lookups in the snapshot, comparisons of answers, a judge's word.
+#include <cmath>
+
+#include "compare/compare.h"
+#include "gateway/flow_run.h"
+#include "prompt/judge.h"
+
+namespace brevet::flow {
+namespace {
+
+const Answer* answer_of(const Run& run, int id) {
+  if (id == kServedAnswer) return run.view->served_answer;
+  if (id == kWeakAnswer) return run.view->weak_answer;
+  const auto& attempts = run.decision->attempts;
+  if (id < 0 || id >= static_cast<int>(attempts.size())) return nullptr;
+  const auto& attempt = attempts[static_cast<std::size_t>(id)];
+  return attempt.state == AttemptState::kDone && attempt.answer ? &*attempt.answer : nullptr;
+}
+
+Task<std::shared_ptr<const Embedding>> embed_text(Run& run, std::string text) {
+  auto request = std::make_shared<ChatRequest>();
+  request->raw = std::make_shared<const std::string>();
+  ChatMessage message;
+  message.role = "user";
+  message.text = std::move(text);
+  request->messages.push_back(std::move(message));
+  auto result = co_await run.parts.features.features(std::move(request));
+  co_return std::move(result.features.embedding);
+}
+
+double cosine(const Embedding& a, const Embedding& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
+  return sum;
+}
+
+Task<void> compare_two(Run& run, NeedCompare need) {
+  Comparison comparison;
+  comparison.first = need.first;
+  comparison.second = need.second;
+  const auto* first = answer_of(run, need.first);
+  const auto* second = answer_of(run, need.second);
+  if (need.judge_forward >= 0 && need.judge_swapped >= 0) {
+    const auto* forward = answer_of(run, need.judge_forward);
+    const auto* swapped = answer_of(run, need.judge_swapped);
+    comparison.method = "judge";
+    comparison.verdict = combine_judge_words(forward ? parse_judge_word(forward->text) : std::nullopt,
+                                             swapped ? parse_judge_word(swapped->text) : std::nullopt);
+  } else if (first && second) {
+    auto context = compare_context(*run.request);
+    auto found = compare_answers(*first, *second, context);
+    if (found.verdict == Verdict::kCannotTell && wants_embedding(*first, *second, context)) {
+      // Copies: the answers live in a vector that may grow while the encoder works.
+      const auto one = co_await embed_text(run, first->text);
+      const auto other = one ? co_await embed_text(run, second->text) : nullptr;
+      if (one && other) {
+        context.embedding_similarity = cosine(*one, *other);
+        found = compare_answers(*answer_of(run, need.first), *answer_of(run, need.second), context);
+      }
+    }
+    comparison.verdict = found.verdict;
+    comparison.method = found.method;
+    comparison.similarity = found.similarity;
+  } else {
+    comparison.method = "none";
+  }
+  run.evidence.comparisons.push_back(std::move(comparison));
+}
+
+}  // namespace
+
+Task<void> fetch_features(Run& run) {
+  if (run.features_fetched) co_return;
+  run.features_fetched = true;
+  auto result = co_await run.parts.features.features(run.request);
+  run.features = std::move(result.features);
+  run.decision->degraded = std::move(result.degraded);
+}
+
+Task<void> answer_need(Run& run, Need need) {
+  const auto& partition = run.decision->partition;
+  auto& evidence = run.evidence;
+  if (std::holds_alternative<NeedExact>(need)) {
+    evidence.exact.emplace(
+        run.request->hash.empty() ? std::nullopt : run.snapshot->find_exact(partition, run.request->hash));
+    co_return;
+  }
+  if (const auto* compare = std::get_if<NeedCompare>(&need)) {
+    co_await compare_two(run, *compare);
+    co_return;
+  }
+  if (!run.features_fetched) co_await fetch_features(run);
+  const auto* embedding = run.features.embedding.get();
+  if (const auto* near = std::get_if<NeedNeighbours>(&need)) {
+    evidence.neighbours.emplace();
+    if (embedding) *evidence.neighbours = run.snapshot->nearest(partition, *embedding, near->k);
+  } else if (const auto* guides = std::get_if<NeedGuides>(&need)) {
+    evidence.guides.emplace();
+    if (embedding)
+      *evidence.guides = run.snapshot->guides(partition, *embedding, guides->k, guides->min_similarity);
+  } else if (std::holds_alternative<NeedEstimate>(need)) {
+    evidence.estimate = run.snapshot->estimate(partition, run.features);
+  } else if (const auto* after = std::get_if<NeedAfterAnswer>(&need)) {
+    if (!evidence.estimate) evidence.estimate = run.snapshot->estimate(partition, run.features);
+    const auto* answer = answer_of(run, after->attempt);
+    evidence.after_answer[after->attempt] =
+        answer && answer->mean_logprob
+            ? run.snapshot->after_answer(partition, *evidence.estimate, *answer->mean_logprob)
+            : std::nullopt;
+  }
+}
+
+}  // namespace brevet::flow

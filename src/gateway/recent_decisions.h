@@ -1,0 +1,49 @@
+// The newest decisions in memory, so that a client that has just read its answer finds its decision before
+// the store has committed it.
+//
+// RequestFlow adds, the admin view reads. Thread-safe. Bounded: the oldest go first.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "domain/decision.h"
+
+namespace brevet {
+
+class RecentDecisions {
+ public:
+  explicit RecentDecisions(std::size_t most = 2048) : most_(most) {}
+
+  void add(std::shared_ptr<const Decision> decision) {
+    std::shared_ptr<const Decision> oldest;  // freed after the lock
+    std::lock_guard lock(mutex_);
+    order_.push_back(decision);
+    by_id_[decision->id] = std::move(decision);
+    if (order_.size() > most_) {
+      oldest = std::move(order_.front());
+      order_.pop_front();
+      by_id_.erase(oldest->id);
+    }
+  }
+
+  std::shared_ptr<const Decision> find(const std::string& id) const {
+    std::lock_guard lock(mutex_);
+    const auto found = by_id_.find(id);
+    return found == by_id_.end() ? nullptr : found->second;
+  }
+
+ private:
+  const std::size_t most_;
+  mutable std::mutex mutex_;
+  std::deque<std::shared_ptr<const Decision>> order_;  // guarded by mutex_
+  /// Keys live in the decisions. Guarded by mutex_.
+  std::unordered_map<std::string_view, std::shared_ptr<const Decision>> by_id_;
+};
+
+}  // namespace brevet

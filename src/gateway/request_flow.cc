@@ -1,0 +1,491 @@
+#include "gateway/request_flow.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "gateway/flow_run.h"
+#include "gateway/flow_shadow.h"
+#include "gateway/money_ledger.h"
+#include "gateway/recent_decisions.h"
+#include "gateway/shadow_runner.h"
+
+namespace brevet {
+namespace flow {
+namespace {
+
+Error internal(const char* code, std::string message) {
+  return Error{ErrorKind::kInternal, code, std::move(message)};
+}
+
+Error client_gone() {
+  return Error{ErrorKind::kCancelled, "client_gone", "The client hung up before the answer was complete."};
+}
+
+void make_view(Run& run) {
+  const auto& route = *run.route;
+  auto& partition = run.decision->partition;
+  run.view.emplace(
+      RequestView{*run.request, run.features, partition, route.weak, route.reference, route.candidates});
+  const auto weak = run.runtime->models.find(route.weak.model);
+  run.view->weak_has_logprobs = weak != run.runtime->models.end() && weak->second.logprobs;
+  run.view->may_write_guide = route.learning.guides;
+}
+
+}  // namespace
+
+void open_decision(Run& run) {
+  auto& decision = *run.decision;
+  decision.id = run.parts.new_decision_id();
+  decision.time = run.parts.clock.now();
+  decision.tenant = run.options.tenant;
+  decision.tags = run.options.tags.substr(0, kTagBytesMax);
+  decision.session = run.options.session;
+  run.started = run.parts.clock.steady();
+  if (!run.route) {
+    decision.learn = false;
+    return;
+  }
+  const auto& route = *run.route;
+  const auto& request = *run.request;
+  decision.route = route.name;
+  decision.strategy = route.strategy->name();
+  decision.partition.tenant = run.options.tenant;
+  decision.partition.encoder_hash = run.parts.features.encoder_hash();
+  decision.partition.weak = route.weak.key();
+  decision.partition.reference = route.reference.key();
+  decision.partition.system_hash = request.system_hash;
+  const bool keep = run.options.store && route.store != StoreContent::kNone;
+  if (keep) {
+    decision.request_hash = request.hash;
+    decision.system_hash = request.system_hash;
+    decision.store_text = route.store == StoreContent::kText;
+    if (decision.store_text) decision.request_text = request.last_user_text();
+  }
+  // What is learned holds the request's hash and embedding, so what is not to be kept is not learned from.
+  decision.learn = run.options.learn && keep && route.learning.enabled && route.shadow_plan != nullptr;
+  if (decision.session.empty()) {
+    const auto first_user = std::find_if(request.messages.begin(), request.messages.end(),
+                                         [](const ChatMessage& message) { return message.role == "user"; });
+    const std::string_view text =
+        first_user == request.messages.end() ? std::string_view{} : first_user->text;
+    const auto seed = hash_bytes(run.options.tenant, hash_bytes(request.system_hash));
+    decision.session = fmt::format("ses_{:016x}", hash_bytes(text, seed));
+  }
+}
+
+Task<Ending> drive(Run& run, const Strategy& strategy) {
+  auto& decision = *run.decision;
+  const Turn turn{*run.view, run.evidence, decision.attempts, *run.snapshot};
+  for (int i = 0; i < kStepsMax; ++i) {
+    if (run.client_gone || cancelled(co_await asio::this_coro::cancellation_state)) {
+      co_await stop_pending(run);
+      co_return Ending{DecisionState::kCancelled, client_gone()};
+    }
+    Step step = strategy.next(turn, run.draws);
+    decision.steps.push_back(step.reason);
+    if (auto* need = std::get_if<Need>(&step.what)) {
+      co_await answer_need(run, std::move(*need));
+    } else if (auto* calls = std::get_if<Calls>(&step.what)) {
+      if (calls->calls.empty() || decision.attempts.size() + calls->calls.size() > kCallsMax) break;
+      co_await make_calls(run, std::move(*calls), step.reason);
+      if (run.began) {
+        // Bytes are with the client: this attempt is the answer, whole or cut.
+        const auto& attempt = decision.attempts.back();
+        if (attempt.state == AttemptState::kDone) {
+          decision.accepted = attempt.id;
+          co_return Ending{DecisionState::kServed, std::nullopt};
+        }
+        const bool gone = run.client_gone || attempt.state == AttemptState::kCancelled;
+        co_return Ending{gone ? DecisionState::kCancelled : DecisionState::kFailed,
+                         gone ? client_gone() : attempt.error};
+      }
+    } else if (std::holds_alternative<Wait>(step.what)) {
+      if (run.pending.empty()) break;
+      co_await wait_for_one(run);
+    } else if (const auto* accept = std::get_if<Accept>(&step.what)) {
+      const auto id = static_cast<std::size_t>(accept->attempt);
+      if (accept->attempt < 0 || id >= decision.attempts.size() ||
+          decision.attempts[id].state != AttemptState::kDone)
+        break;
+      co_await stop_pending(run);
+      decision.accepted = accept->attempt;
+      decision.reason = step.reason.code == kAsCalled ? run.called_because[id] : std::move(step.reason);
+      co_return Ending{DecisionState::kServed, std::nullopt};
+    } else {
+      co_await stop_pending(run);
+      decision.reason = step.reason;
+      const auto& error = std::get<GiveUp>(step.what).error;
+      // The only failure of a request whose client has gone is that it has gone.
+      if (run.client_gone || cancelled(co_await asio::this_coro::cancellation_state)) {
+        co_return Ending{DecisionState::kCancelled, client_gone()};
+      }
+      co_return Ending{DecisionState::kFailed, error};
+    }
+  }
+  co_await stop_pending(run);
+  co_return Ending{DecisionState::kFailed,
+                   internal("strategy_unbounded",
+                            fmt::format("Strategy '{}' did not come to a valid end.", strategy.name()))};
+}
+
+Task<Result<Step>> first_calls(Run& run, const Strategy& strategy) {
+  const Turn turn{*run.view, run.evidence, run.decision->attempts, *run.snapshot};
+  for (int i = 0; i < kStepsMax; ++i) {
+    Step step = strategy.next(turn, run.draws);
+    run.decision->steps.push_back(step.reason);
+    auto* need = std::get_if<Need>(&step.what);
+    if (!need) {
+      const auto* calls = std::get_if<Calls>(&step.what);
+      if (!calls || calls->calls.empty()) break;
+      co_return step;
+    }
+    co_await answer_need(run, std::move(*need));
+  }
+  co_return fail(internal("strategy_unbounded",
+                          fmt::format("Strategy '{}' did not come to a first call.", strategy.name())));
+}
+
+void account(Run& run) {
+  auto& decision = *run.decision;
+  Cost cost{Money{}, CostBasis::kRecorded};
+  for (const auto& attempt : decision.attempts) cost = cost + attempt.cost;
+  decision.cost = cost;  // nothing called is nothing spent, and that is known
+  const auto latency = run.parts.clock.steady() - run.started;
+  decision.latency = std::chrono::duration_cast<Microseconds>(latency);
+  decision.overhead = std::chrono::duration_cast<Microseconds>(latency - run.upstream);
+  decision.draws = run.draws.log();
+  if (!run.route) return;
+  decision.snapshot_version = run.snapshot->version();
+  decision.estimate = run.evidence.estimate;
+  if (run.evidence.neighbours) {
+    const auto& found = *run.evidence.neighbours;
+    decision.neighbours.assign(
+        found.begin(), found.begin() + static_cast<std::ptrdiff_t>(std::min(found.size(), kNeighboursKept)));
+  }
+  decision.exact_repeat = run.evidence.exact && run.evidence.exact->has_value();
+  decision.comparisons = run.evidence.comparisons;
+  if (run.features_fetched && !decision.request_hash.empty()) {
+    decision.embedding = run.features.embedding;
+    decision.words = std::make_shared<const SparseVector>(run.features.words);
+  }
+}
+
+}  // namespace flow
+
+namespace {
+
+using flow::Ending;
+using flow::Run;
+
+class Flow final : public RequestFlow {
+ public:
+  explicit Flow(FlowParts parts) : parts_(std::move(parts)) {}
+
+  Task<std::shared_ptr<const Decision>> run(RuntimePtr runtime, std::shared_ptr<const ChatRequest> request,
+                                            RequestOptions options, ResponseSink& sink) override {
+    const bool throwing = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    const auto number = parts_.next_number();
+    Run run{parts_,
+            runtime,
+            std::move(request),
+            std::move(options),
+            find_route(*runtime, request_model(request)),
+            &sink,
+            std::make_shared<Decision>(),
+            Draws(runtime->seed, number)};
+    run.decision->number = number;
+    flow::open_decision(run);
+    const bool known = run.route || runtime->models.contains(run.request->model);
+    const bool place = known && parts_.outcomes.reserve();
+    Ending ending;
+    if (!known) {
+      ending.error = unknown_model(*runtime, run.request->model);
+    } else if (run.route) {
+      ending = co_await serve_routed(run);
+    } else {
+      ending = co_await serve_named(run);
+    }
+    co_await finish(run, std::move(ending), known, place);
+    co_await asio::this_coro::throw_if_cancelled(throwing);
+    co_return run.decision;
+  }
+
+  Task<Result<std::shared_ptr<const Decision>>> dry_run(RuntimePtr runtime,
+                                                        std::shared_ptr<const ChatRequest> request,
+                                                        RequestOptions options) override {
+    const auto number = parts_.next_number();
+    Run run{parts_,
+            runtime,
+            std::move(request),
+            std::move(options),
+            find_route(*runtime, request_model(request)),
+            nullptr,
+            std::make_shared<Decision>(),
+            Draws(runtime->seed, number)};
+    auto& decision = *run.decision;
+    decision.number = number;
+    flow::open_decision(run);
+    decision.learn = false;
+    if (!run.route) {
+      if (!runtime->models.contains(run.request->model))
+        co_return fail(unknown_model(*runtime, run.request->model));
+      decision.reason = {"named_model", fmt::format("{} answers: the request names it.", run.request->model)};
+      decision.would_have = run.request->model;
+      co_return run.decision;
+    }
+    auto forced = co_await choose_fixed(run);
+    if (!forced) co_return fail(std::move(forced.error()));
+    if (*forced) {
+      decision.reason = (*forced)->reason;
+      decision.would_have = (*forced)->configuration.key();
+    } else {
+      auto step = co_await flow::first_calls(run, *run.route->strategy);
+      if (!step) co_return fail(std::move(step.error()));
+      decision.reason = step->reason;
+      decision.would_have = std::get<Calls>(step->what).calls.front().configuration.key();
+      if (run.route->mode == RouteMode::kObserve) {
+        decision.reason.sentence += fmt::format(" (Observe mode: {} answers until routing is switched on.)",
+                                                run.route->reference.key());
+      }
+    }
+    flow::account(run);
+    set_baseline(run, nullptr);
+    co_return run.decision;
+  }
+
+  Task<std::shared_ptr<const ShadowResult>> shadow(RuntimePtr runtime,
+                                                   std::shared_ptr<const ChatRequest> request,
+                                                   std::shared_ptr<const Decision> parent,
+                                                   Cost* spent) override {
+    const auto route = runtime->routes.find(parent->route);
+    if (route == runtime->routes.end()) {
+      parts_.outcomes.release();
+      co_return nullptr;
+    }
+    const auto number = parts_.next_number();
+    RequestOptions options;
+    options.tenant = parent->tenant;
+    options.session = parent->session;
+    Run run{parts_,        runtime, std::move(request),           std::move(options),
+            route->second, nullptr, std::make_shared<Decision>(), Draws(runtime->seed, number)};
+    run.decision->number = number;
+    run.snapshot = parts_.snapshot();
+    co_return co_await flow::run_shadow(run, std::move(parent), spent);
+  }
+
+ private:
+  struct Fixed {
+    Configuration configuration;
+    Reason reason;
+  };
+
+  static const std::string& request_model(const std::shared_ptr<const ChatRequest>& request) {
+    return request->model;
+  }
+
+  static std::shared_ptr<const Route> find_route(const Runtime& runtime, const std::string& name) {
+    const auto found = runtime.routes.find(name);
+    return found == runtime.routes.end() ? nullptr : found->second;
+  }
+
+  static Error unknown_model(const Runtime& runtime, const std::string& name) {
+    std::string names;
+    for (const auto& [route, unused] : runtime.routes) names += (names.empty() ? "" : ", ") + route;
+    std::string models;
+    for (const auto& [model, unused] : runtime.models) models += (models.empty() ? "" : ", ") + model;
+    return Error{ErrorKind::kCallerNotFound, "unknown_model",
+                 fmt::format("There is no route or model '{}'. Routes: {}. Models: {}.", name.substr(0, 200),
+                             names, models),
+                 "model"};
+  }
+
+  /// What is decided before any strategy is asked: switches of the request, and what the strategy does not
+  /// treat. Empty: the strategy decides. Error: nothing may serve it.
+  Task<Result<std::optional<Fixed>>> choose_fixed(Run& run) {
+    const auto& route = *run.route;
+    run.snapshot = parts_.snapshot();
+    flow::make_view(run);
+    if (run.options.local_only) {
+      const bool weak = is_local(run, route.weak);
+      const bool reference = is_local(run, route.reference);
+      if (!weak && !reference) {
+        co_return fail(
+            ErrorKind::kPolicyRefused, "no_local_model",
+            fmt::format("The request must stay on this machine, and route '{}' has no local model.",
+                        route.name),
+            "x-brevet-local-only");
+      }
+      if (weak != reference) {
+        // Learning would send it elsewhere.
+        run.decision->learn = false;
+        const auto& only = weak ? route.weak : route.reference;
+        co_return Fixed{
+            only,
+            {"local_only", fmt::format("{} answers: the request must stay on this machine.", only.key())}};
+      }
+    }
+    if (run.options.force_reference) {
+      co_return Fixed{route.reference,
+                      {"forced_reference", fmt::format("{} answers: the request asks for the reference.",
+                                                       route.reference.key())}};
+    }
+    if (auto reason = route.strategy->not_applicable(*run.view))
+      co_return Fixed{route.reference, *std::move(reason)};
+    co_return std::nullopt;
+  }
+
+  static bool is_local(const Run& run, const Configuration& configuration) {
+    const auto found = run.runtime->models.find(configuration.model);
+    return found != run.runtime->models.end() && found->second.local;
+  }
+
+  Task<Ending> serve_routed(Run& run) {
+    const auto& route = *run.route;
+    auto fixed = co_await choose_fixed(run);
+    if (!fixed) co_return Ending{DecisionState::kFailed, std::move(fixed.error())};
+    if (!*fixed && route.mode == RouteMode::kObserve) {
+      run.view->may_hold = false;
+      auto step = co_await flow::first_calls(run, *route.strategy);
+      if (step) {
+        const auto& call = std::get<Calls>(step->what).calls.front();
+        run.decision->would_have = call.configuration.key();
+        *fixed = Fixed{
+            route.reference,
+            {"observe",
+             fmt::format("Served by {} because the route observes only. Routing would have called {}: {}",
+                         route.reference.key(), run.decision->would_have, step->reason.sentence)}};
+      } else {
+        *fixed = Fixed{route.reference,
+                       {"observe", fmt::format("Served by {} because the route observes only; the strategy "
+                                               "failed: {}",
+                                               route.reference.key(), step.error().message)}};
+      }
+    }
+    if (!*fixed) co_return co_await flow::drive(run, *route.strategy);
+    co_return co_await serve_one(run, std::move((*fixed)->configuration), std::move((*fixed)->reason));
+  }
+
+  Task<Ending> serve_named(Run& run) {
+    const auto& model = run.runtime->models.find(run.request->model)->second;
+    if (run.options.local_only && !model.local) {
+      co_return Ending{
+          DecisionState::kFailed,
+          Error{
+              ErrorKind::kPolicyRefused, "model_not_local",
+              fmt::format("The request must stay on this machine, and model '{}' is elsewhere.", model.name),
+              "model"}};
+    }
+    Configuration configuration;
+    configuration.model = run.request->model;
+    co_return co_await serve_one(run, std::move(configuration),
+                                 {"named_model", "The request names this model."});
+  }
+
+  /// One call of one configuration, streamed if the client wants it.
+  Task<Ending> serve_one(Run& run, Configuration configuration, Reason reason) {
+    Call call;
+    call.configuration = std::move(configuration);
+    call.delivery = Delivery::kStream;
+    run.decision->steps.push_back(reason);
+    co_await flow::call_directly(run, std::move(call), reason);
+    const auto& attempt = run.decision->attempts.back();
+    if (attempt.state == AttemptState::kDone && !run.client_gone) {
+      run.decision->accepted = attempt.id;
+      co_return Ending{DecisionState::kServed, std::nullopt};
+    }
+    if (run.client_gone || attempt.state == AttemptState::kCancelled) {
+      co_return Ending{DecisionState::kCancelled, flow::client_gone()};
+    }
+    co_return Ending{DecisionState::kFailed, attempt.error};
+  }
+
+  /// Accounts, hands over, delivers, and starts the shadow, in this order: whoever has read an answer finds
+  /// its decision.
+  Task<void> finish(Run& run, Ending ending, bool known, bool place) {
+    auto& decision = *run.decision;
+    decision.state = ending.state;
+    decision.error = ending.error;
+    if (decision.reason.code.empty() && ending.error)
+      decision.reason = {ending.error->code, ending.error->message};
+    flow::account(run);
+    std::optional<ShadowTicket> ticket;
+    if (run.route) {
+      set_skill(run);
+      set_baseline(run, decision.served());
+      if (place) ticket = admit_shadow(run);
+      decision.draws = run.draws.log();
+    }
+    if (known) {
+      if (parts_.ledger) parts_.ledger->served(decision);
+      if (parts_.recent) parts_.recent->add(run.decision);
+      if (place) parts_.outcomes.decided(run.decision, nullptr);
+    }
+    if (run.began) {
+      if (!run.client_gone && ending.state != DecisionState::kCancelled)
+        (void)co_await run.sink->end(decision, ending.error);
+    } else if (ending.state == DecisionState::kServed) {
+      (void)co_await run.sink->whole(decision, *decision.served());
+    } else if (ending.state == DecisionState::kFailed) {
+      (void)co_await run.sink->fail(decision, *ending.error);
+    }
+    if (ticket) {
+      parts_.shadows->start(*std::move(ticket), {run.runtime, run.request, run.decision}, *this,
+                            co_await asio::this_coro::executor);
+    }
+  }
+
+  static void set_skill(Run& run) {
+    auto& decision = *run.decision;
+    if (decision.exact_repeat) {
+      decision.skill_id = (*run.evidence.exact)->id;
+    } else if (decision.reason.code.starts_with("skill_") && !decision.neighbours.empty()) {
+      decision.skill_id = decision.neighbours.front().skill.id;
+    }
+  }
+
+  void set_baseline(Run& run, const Attempt* served) {
+    auto& decision = *run.decision;
+    const auto& route = *run.route;
+    if (served && served->configuration == route.reference) {
+      // What always-strong costs is the reference's answer alone, without what was tried before it.
+      decision.baseline = served->cost;
+      decision.baseline_note = "exact: the reference served";
+      baseline_.observe(route.name, served->answer->usage, served->cost);
+      return;
+    }
+    const auto model = run.runtime->models.find(route.reference.model);
+    auto estimate =
+        baseline_.estimate(route.name, decision.partition.reference,
+                           model == run.runtime->models.end() ? nullptr : model->second.client.get(),
+                           served && served->answer ? served->answer->usage : Usage{},
+                           run.request->raw ? run.request->raw->size() : 0);
+    decision.baseline = estimate.cost;
+    decision.baseline_note = std::move(estimate.note);
+  }
+
+  std::optional<ShadowTicket> admit_shadow(Run& run) {
+    auto& decision = *run.decision;
+    if (!parts_.shadows || !decision.learn || decision.state != DecisionState::kServed ||
+        decision.accepted < 0)
+      return std::nullopt;
+    if (run.request->hash.empty() || run.route->shadow_plan->not_applicable(*run.view)) return std::nullopt;
+    if (!run.evidence.exact)
+      run.evidence.exact.emplace(run.snapshot->find_exact(decision.partition, run.request->hash));
+    return parts_.shadows->admit({*run.runtime, *run.route, *run.request, decision, *run.evidence.exact},
+                                 run.draws);
+  }
+
+  FlowParts parts_;
+  BaselineEstimator baseline_;
+};
+
+}  // namespace
+
+std::unique_ptr<RequestFlow> make_request_flow(FlowParts parts) {
+  return std::make_unique<Flow>(std::move(parts));
+}
+
+}  // namespace brevet
