@@ -7,8 +7,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "gateway/outcome_sink.h"
@@ -32,6 +35,9 @@ struct LearnerOptions {
   Milliseconds retry_first{50};
   Milliseconds retry_max{5'000};
   MemoryOptions memory;
+  /// Small named blobs of others (a ledger) to be written with every batch; called on the learning thread.
+  /// May be null.
+  std::function<std::vector<std::pair<std::string, std::string>>()> more_settings;
 };
 
 /// Counts since the start, for metrics and the admin view.

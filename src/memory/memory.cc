@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "memory/persistent_map.h"
+#include "memory/score_window.h"
 #include "memory/vector_index.h"
 
 namespace brevet {
@@ -33,6 +34,7 @@ struct PartitionView {
   Partition partition;
   Table<Skill> skills;
   Table<Guide> guides;
+  SortedScores scores;
 };
 using PartitionViewPtr = std::shared_ptr<const PartitionView>;
 
@@ -133,6 +135,9 @@ struct PartitionState {
   Partition partition;
   Table<Skill> skills;
   Table<Guide> guides;
+  ScoreWindow scores;
+  bool scores_unsaved = false;
+  std::deque<std::uint64_t> outcome_ids;                 ///< those in the store, oldest first
   std::vector<PartitionState*>* changed_list = nullptr;  ///< the owner's; publishing visits only these
   bool changed = false;
 
@@ -286,6 +291,8 @@ class Memory::Impl {
   std::unordered_map<std::string, std::unique_ptr<PartitionState>> states;
   std::unordered_map<std::uint64_t, bool> taken;  ///< places of partitions in the snapshot
   std::vector<PartitionState*> changed;
+  std::vector<PartitionState*> over_bound;  ///< more outcomes than are kept
+  std::vector<PartitionState*> unsaved_scores;
   Places skill_places;
   Places guide_places;
   PersistentMap<PartitionViewPtr> views;
@@ -392,6 +399,56 @@ std::string Memory::model_id(std::string_view model) const {
   return known != nullptr && known->model == model ? known->returned_id : std::string();
 }
 
+void Memory::absorb(const Partition& partition, const Outcome& outcome) {
+  PartitionState& state = impl_->get(partition);
+  state.outcome_ids.push_back(outcome.id);
+  if (state.outcome_ids.size() > impl_->options.outcomes_max) impl_->over_bound.push_back(&state);
+  ++impl_->figures.outcomes;
+  state.touch();
+}
+
+void Memory::observe_score(const Partition& partition, double score) {
+  PartitionState& state = impl_->get(partition);
+  state.scores.add(score);
+  if (!state.scores_unsaved) impl_->unsaved_scores.push_back(&state);
+  state.scores_unsaved = true;
+  state.touch();
+}
+
+std::vector<std::uint64_t> Memory::take_outcomes_over_bound() {
+  std::vector<std::uint64_t> ids;
+  for (PartitionState* state : impl_->over_bound) {
+    while (state->outcome_ids.size() > impl_->options.outcomes_max) {
+      ids.push_back(state->outcome_ids.front());
+      state->outcome_ids.pop_front();
+    }
+  }
+  impl_->over_bound.clear();
+  return ids;
+}
+
+std::vector<Partition> Memory::partitions_with_new_scores() {
+  std::vector<Partition> out;
+  for (PartitionState* state : impl_->unsaved_scores) {
+    out.push_back(state->partition);
+    state->scores_unsaved = false;
+  }
+  impl_->unsaved_scores.clear();
+  return out;
+}
+
+std::string Memory::save_scores(const Partition& partition) const {
+  const PartitionState* state = impl_->find(partition);
+  return state != nullptr ? state->scores.save() : std::string();
+}
+
+bool Memory::load_scores(const Partition& partition, std::string_view blob) {
+  PartitionState& state = impl_->get(partition);
+  if (!state.scores.load(blob)) return false;
+  state.touch();
+  return true;
+}
+
 std::vector<std::uint64_t> Memory::skills_to_evict(const Partition& partition, std::size_t incoming) const {
   const PartitionState* state = impl_->find(partition);
   if (state == nullptr) return {};
@@ -419,6 +476,7 @@ SnapshotPtr Memory::publish() {
     view->partition = state->partition;
     view->skills = state->skills.snapshot();
     view->guides = state->guides.snapshot();
+    view->scores = state->scores.sorted();
     impl_->views.set(state->key, std::move(view));
     state->changed = false;
   }

@@ -178,6 +178,10 @@ std::string decision_json(const Decision& d) {
   out["neighbours"] =
       array_of(d.neighbours, [&](const Neighbour& n) { return neighbour_json(n, d.store_text); });
   out["exact_repeat"] = d.exact_repeat;
+  out["skill"] = d.skill_id != 0 ? json::value(d.skill_id) : json::value(nullptr);
+  out["degraded"] = text_or_null(d.degraded);
+  out["would_have"] = text_or_null(d.would_have);
+  out["simulated"] = d.simulated;
   out["steps"] = array_of(d.steps, reason_json);
   out["accepted"] = d.accepted >= 0 ? json::value(d.accepted) : json::value(nullptr);
   out["attempts"] = array_of(d.attempts, attempt_json);

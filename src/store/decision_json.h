@@ -10,7 +10,7 @@
 //   cost{usd, usd_number, basis}, baseline{usd, usd_number, basis, estimate, note},
 //   estimate{p_agree, lower, upper, effective_n, score, score_rank, outcomes},
 //   neighbours[{skill, request_hash, status, guide, similarity, hits, confirmed, refuted, created, text}],
-//   exact_repeat, steps[{code, sentence}], accepted,
+//   exact_repeat, skill, degraded, would_have, simulated, steps[{code, sentence}], accepted,
 //   attempts[{id, configuration, purpose, state, returned_model, finish_reason, usage, mean_logprob,
 //   min_logprob, cost, latency_us, first_token_us, tries, error}], comparisons[{first, second, verdict,
 //   method, similarity}], draws[{what, probability, outcome}], snapshot_version, embedding_dimension,

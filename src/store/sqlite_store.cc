@@ -172,6 +172,7 @@ class SqliteStore : public Store {
   std::map<std::string, std::int64_t> partition_rows_;
   std::int64_t newest_ = 0;  ///< time of the newest decision written; retention counts from it
 
+  std::mutex commit_mutex_;  ///< guards all of the above; taken before mutex_
   /// ":memory:" has one connection for both, so reads and writes take turns.
   mutable std::mutex mutex_;
   std::unique_ptr<Connection> own_reader_;
@@ -298,6 +299,7 @@ Result<std::int64_t> SqliteStore::partition_row(const Partition& partition) {
 
 Result<> SqliteStore::commit(const WriteBatch& batch) {
   if (batch.empty()) return {};
+  std::lock_guard one_writer(commit_mutex_);
   std::unique_lock lock(mutex_, std::defer_lock);
   if (!own_reader_) lock.lock();
   if (auto begun = writer_->execute("BEGIN IMMEDIATE"); !begun) return begun;

@@ -1,0 +1,414 @@
+#include "learning/learner.h"
+
+#include <algorithm>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <unordered_map>
+
+#include "base/bounded_queue.h"
+#include "base/log.h"
+#include "learning/pending_changes.h"
+#include "learning/skill_rules.h"
+
+namespace brevet {
+namespace {
+
+using FeedbackDone = std::function<void(Result<>)>;
+
+/// One thing to commit. Exactly one of the three parts is set.
+struct Item {
+  std::shared_ptr<const Decision> decision;
+  std::shared_ptr<const ShadowResult> shadow;  ///< with decision
+  std::optional<Feedback> feedback;
+  FeedbackDone done;  ///< with feedback
+  std::shared_ptr<std::promise<bool>> barrier;
+};
+
+class LearnerImpl : public Learner {
+ public:
+  LearnerImpl(Store& store, const Clock& clock, LearnerOptions options)
+      : store_(store),
+        clock_(clock),
+        options_(std::move(options)),
+        queue_(kQueueFactor * options_.queue_max + options_.feedback_max + kBarriersMax),
+        memory_(options_.memory) {}
+  ~LearnerImpl() override { stop(); }
+
+  Result<> load();
+  void start() {
+    if (options_.mode == LearnerMode::kThread) thread_ = std::thread([this] { run(); });
+  }
+
+  bool reserve() override {
+    std::lock_guard lock(places_mutex_);
+    if (stopped_ || reserved_ + waiting_ >= options_.queue_max) {
+      ++refused_;
+      return false;
+    }
+    ++reserved_;
+    return true;
+  }
+  void release() override {
+    std::lock_guard lock(places_mutex_);
+    if (reserved_ > 0) --reserved_;
+  }
+  void decided(std::shared_ptr<const Decision> decision, std::shared_ptr<const ShadowResult> shadow) override;
+  Task<Result<>> feedback(Feedback feedback) override;
+
+  SnapshotPtr snapshot() const override {
+    std::lock_guard lock(published_mutex_);
+    return snapshot_;
+  }
+  LearnerFigures figures() const override;
+  std::uint64_t first_number() const override { return first_number_; }
+  bool flush() override;
+  void stop() override;
+
+ private:
+  // A decision and its shadow's each use a place but only the first is reserved; what comes without a place
+  // (a named model) needs room too. The hard bound is far above what reserve() allows.
+  static constexpr std::size_t kQueueFactor = 4;
+  static constexpr std::size_t kBarriersMax = 64;
+  static constexpr Milliseconds kFlushPatience{50};
+
+  void run();
+  void process(std::vector<Item> items);
+  Result<> check_feedback(const Feedback& feedback,
+                          const std::set<std::pair<std::string, std::string>>& in_batch) const;
+  bool commit(WriteBatch& batch, std::vector<Item>& items);
+  void publish();
+  bool submit_feedback(Feedback feedback, FeedbackDone done);
+
+  Store& store_;
+  const Clock& clock_;
+  const LearnerOptions options_;
+  std::uint64_t first_number_ = 1;
+
+  BoundedQueue<Item> queue_;
+  std::thread thread_;
+  std::atomic<bool> failing_{false};  ///< the last commit failed and is being tried again
+
+  mutable std::mutex places_mutex_;
+  std::size_t reserved_ = 0;          // guarded by places_mutex_
+  std::size_t waiting_ = 0;           // decisions queued or being committed; guarded by places_mutex_
+  std::size_t feedback_waiting_ = 0;  // guarded by places_mutex_
+  std::uint64_t refused_ = 0;         // guarded by places_mutex_
+  std::uint64_t dropped_ = 0;         // guarded by places_mutex_
+  bool stopped_ = false;              // guarded by places_mutex_
+  std::condition_variable stopping_;
+
+  /// The learning thread's alone; inline mode takes turns with work_mutex_.
+  std::mutex work_mutex_;
+  Memory memory_;
+  NextIds ids_;
+  std::vector<std::uint64_t> forget_outcomes_;
+  LearnerFigures counts_;
+
+  mutable std::mutex published_mutex_;
+  SnapshotPtr snapshot_;      // guarded by published_mutex_
+  LearnerFigures published_;  // guarded by published_mutex_
+};
+
+Result<> LearnerImpl::load() {
+  std::set<std::string> weak_models;
+  std::map<std::string, Partition> partitions;
+  const auto meet = [&](const Partition& partition) {
+    if (!partitions.emplace(partition.key(), partition).second) return;
+    weak_models.insert(partition.weak.substr(0, partition.weak.find('|')));
+  };
+  auto loaded = store_.load({[&](StoredSkill stored) {
+                               meet(stored.partition);
+                               ids_.skill = std::max(ids_.skill, stored.skill.id + 1);
+                               memory_.put_skill(stored.partition, std::move(stored.skill));
+                             },
+                             [&](StoredGuide stored) {
+                               meet(stored.partition);
+                               ids_.guide = std::max(ids_.guide, stored.guide.id + 1);
+                               memory_.put_guide(stored.partition, std::move(stored.guide));
+                             },
+                             [&](StoredOutcome stored) {
+                               meet(stored.partition);
+                               ids_.outcome = std::max(ids_.outcome, stored.id + 1);
+                               if (const auto feeds = labelled(stored))
+                                 memory_.absorb(stored.partition, *feeds);
+                             }});
+  if (!loaded) return loaded;
+  const auto setting = [&](const std::string& name) { return store_.setting(name); };
+  auto ids = setting(kIdsSetting);
+  if (!ids) return tl::unexpected(ids.error());
+  if (*ids && !ids_.raise_to(**ids))
+    spdlog::warn("learning: the stored ids cannot be read and are counted anew");
+  first_number_ = ids_.decision_number;
+  for (const auto& model : weak_models) {
+    auto id = setting(model_id_setting(model));
+    if (!id) return tl::unexpected(id.error());
+    if (*id) memory_.set_model_id(model, **id);
+  }
+  for (const auto& [key, partition] : partitions) {
+    auto scores = setting(scores_setting(partition));
+    if (!scores) return tl::unexpected(scores.error());
+    if (*scores && !memory_.load_scores(partition, **scores)) {
+      spdlog::warn("learning: stored scores of one partition cannot be read and start anew");
+    }
+  }
+  forget_outcomes_ = memory_.take_outcomes_over_bound();
+  publish();
+  return {};
+}
+
+void LearnerImpl::decided(std::shared_ptr<const Decision> decision,
+                          std::shared_ptr<const ShadowResult> shadow) {
+  {
+    std::lock_guard lock(places_mutex_);
+    if (reserved_ > 0) --reserved_;
+    ++waiting_;
+  }
+  Item item;
+  item.decision = std::move(decision);
+  item.shadow = std::move(shadow);
+  if (options_.mode == LearnerMode::kInline) {
+    std::vector<Item> items;
+    items.push_back(std::move(item));
+    std::lock_guard turn(work_mutex_);
+    process(std::move(items));
+    return;
+  }
+  if (!queue_.try_push(std::move(item))) {
+    std::lock_guard lock(places_mutex_);
+    --waiting_;
+    ++dropped_;
+  }
+}
+
+bool LearnerImpl::submit_feedback(Feedback feedback, FeedbackDone done) {
+  {
+    std::lock_guard lock(places_mutex_);
+    if (stopped_ || feedback_waiting_ >= options_.feedback_max) return false;
+    ++feedback_waiting_;
+  }
+  Item item;
+  item.feedback = std::move(feedback);
+  item.done = std::move(done);
+  if (options_.mode == LearnerMode::kInline) {
+    std::vector<Item> items;
+    items.push_back(std::move(item));
+    std::lock_guard turn(work_mutex_);
+    process(std::move(items));
+    return true;
+  }
+  if (queue_.try_push(std::move(item))) return true;
+  std::lock_guard lock(places_mutex_);
+  --feedback_waiting_;
+  return false;
+}
+
+Task<Result<>> LearnerImpl::feedback(Feedback feedback) {
+  const auto executor = co_await asio::this_coro::executor;
+  // A client that hangs up does not undo its word, and the completion must find somebody waiting.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  auto shared = std::make_shared<Feedback>(std::move(feedback));
+  auto result =
+      co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<Result<>>)>(
+          [this, executor, shared](auto handler) {
+            using Handler = decltype(handler);
+            auto waiting = std::make_shared<Handler>(std::move(handler));
+            auto work = std::make_shared<asio::executor_work_guard<asio::any_io_executor>>(executor);
+            FeedbackDone done = [waiting, executor, work](Result<> outcome) {
+              asio::post(executor, [waiting, work, given = std::make_shared<Result<>>(std::move(outcome))] {
+                auto call = std::move(*waiting);
+                std::move(call)(given);
+              });
+            };
+            if (!submit_feedback(std::move(*shared), done)) {
+              done(fail(ErrorKind::kOverloaded, "learning_overloaded",
+                        "Too much feedback is waiting to be written; send it again in a moment."));
+            }
+          },
+          asio::use_awaitable);
+  co_return std::move(*result);
+}
+
+LearnerFigures LearnerImpl::figures() const {
+  LearnerFigures out;
+  {
+    std::lock_guard lock(published_mutex_);
+    out = published_;
+  }
+  std::lock_guard lock(places_mutex_);
+  out.refused = refused_;
+  out.dropped = dropped_;
+  out.queue_length = waiting_;
+  return out;
+}
+
+bool LearnerImpl::flush() {
+  if (options_.mode == LearnerMode::kInline) return !failing_;
+  auto barrier = std::make_shared<std::promise<bool>>();
+  auto reached = barrier->get_future();
+  Item item;
+  item.barrier = barrier;
+  if (failing_ || !queue_.try_push(std::move(item))) return false;
+  while (reached.wait_for(kFlushPatience) != std::future_status::ready) {
+    if (failing_) return false;
+  }
+  return reached.get();
+}
+
+void LearnerImpl::stop() {
+  {
+    std::lock_guard lock(places_mutex_);
+    stopped_ = true;
+  }
+  stopping_.notify_all();
+  queue_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void LearnerImpl::run() {
+  while (true) {
+    auto items = queue_.pop_batch(options_.batch_max);
+    const bool last = items.empty();
+    std::lock_guard turn(work_mutex_);
+    process(std::move(items));  // the last, empty one writes the scores that the one before it brought
+    if (last) return;
+  }
+}
+
+Result<> LearnerImpl::check_feedback(const Feedback& feedback,
+                                     const std::set<std::pair<std::string, std::string>>& in_batch) const {
+  if (in_batch.contains({feedback.tenant, feedback.decision_id})) return {};
+  auto known = store_.decision(feedback.tenant, feedback.decision_id);
+  if (!known) return tl::unexpected(known.error());
+  if (*known) return {};
+  return fail(ErrorKind::kCallerNotFound, "unknown_decision",
+              "There is no decision " + feedback.decision_id +
+                  " of this tenant; use the id from the x-brevet-decision header of the answer.",
+              "decision_id");
+}
+
+void LearnerImpl::process(std::vector<Item> items) {
+  PendingChanges changes(memory_, ids_);
+  LearnerFigures counts = counts_;  // becomes true with the commit
+  WriteBatch batch;
+  std::set<std::pair<std::string, std::string>> in_batch;
+  std::size_t decisions = 0;
+  std::size_t feedbacks = 0;
+  for (auto& item : items) {
+    if (item.decision) {
+      ++decisions;
+      learn_from_decision(*item.decision, changes, counts);
+      if (item.shadow) learn_from_shadow(*item.shadow, *item.decision, changes, counts);
+      in_batch.emplace(item.decision->tenant, item.decision->id);
+      batch.decisions.push_back(item.decision);
+    } else if (item.feedback) {
+      ++feedbacks;
+      if (auto known = check_feedback(*item.feedback, in_batch); !known) {
+        std::exchange(item.done, nullptr)(known);
+        continue;
+      }
+      if (item.feedback->time == Instant{}) item.feedback->time = clock_.now();
+      batch.feedback.push_back(*item.feedback);
+    }
+  }
+  changes.evict();
+  changes.write_to(batch);
+  batch.forget_outcomes = forget_outcomes_;
+  for (const auto& partition : memory_.partitions_with_new_scores()) {
+    batch.settings.emplace_back(scores_setting(partition), memory_.save_scores(partition));
+  }
+  if (!batch.empty() && options_.more_settings) {
+    for (auto& setting : options_.more_settings()) batch.settings.push_back(std::move(setting));
+  }
+  const std::size_t accepted_feedback = batch.feedback.size();
+  const bool done = commit(batch, items);
+  if (done) {
+    counts.decisions_committed += decisions;
+    counts.feedback_committed += batch.feedback.empty() ? 0 : accepted_feedback;
+    counts.evicted_skills += changes.evicted_skills();
+    counts.evicted_guides += changes.evicted_guides();
+    counts.commits = counts_.commits;
+    counts.commit_failures = counts_.commit_failures;
+    counts_ = counts;
+    ids_ = changes.ids();
+    changes.apply(memory_);
+    forget_outcomes_ = memory_.take_outcomes_over_bound();
+    publish();
+  }
+  {
+    std::lock_guard lock(places_mutex_);
+    waiting_ -= decisions;
+    feedback_waiting_ -= feedbacks;
+    if (!done) dropped_ += decisions;
+  }
+  for (auto& item : items) {
+    if (item.done) item.done({});
+    if (item.barrier) item.barrier->set_value(done);
+  }
+}
+
+/// True once the batch is on disk. Until then it is tried again, for what is waiting was promised to be kept;
+/// only a stop ends that. Feedback is answered with the error at once, so that its client knows.
+bool LearnerImpl::commit(WriteBatch& batch, std::vector<Item>& items) {
+  Milliseconds pause = options_.retry_first;
+  while (true) {
+    auto written = store_.commit(batch);
+    if (written) {
+      ++counts_.commits;
+      if (failing_.exchange(false)) spdlog::info("learning: the store takes writes again");
+      return true;
+    }
+    ++counts_.commit_failures;
+    if (!failing_.exchange(true))
+      spdlog::error("learning: {} ({})", written.error().message, written.error().code);
+    for (auto& item : items) {
+      if (item.done) std::exchange(item.done, nullptr)(written);
+    }
+    batch.feedback.clear();
+    {
+      // Failures show in the figures while they last.
+      std::lock_guard lock(published_mutex_);
+      published_.commit_failures = counts_.commit_failures;
+    }
+    if (options_.mode == LearnerMode::kInline) return false;
+    std::unique_lock lock(places_mutex_);
+    if (stopped_ || stopping_.wait_for(lock, pause, [&] { return stopped_; })) {
+      lock.unlock();
+      // One last try, for the fault may be over.
+      if (store_.commit(batch)) {
+        ++counts_.commits;
+        failing_ = false;
+        return true;
+      }
+      spdlog::error("learning: stopping with {} decisions that could not be written", batch.decisions.size());
+      return false;
+    }
+    pause = std::min(pause * 2, options_.retry_max);
+  }
+}
+
+void LearnerImpl::publish() {
+  auto next = memory_.publish();
+  LearnerFigures figures = counts_;
+  figures.memory = memory_.figures();
+  std::lock_guard lock(published_mutex_);
+  snapshot_ = std::move(next);
+  published_ = figures;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Learner>> make_learner(Store& store, const Clock& clock, LearnerOptions options) {
+  auto learner = std::make_unique<LearnerImpl>(store, clock, std::move(options));
+  if (auto loaded = learner->load(); !loaded) return tl::unexpected(loaded.error());
+  learner->start();
+  return std::unique_ptr<Learner>(std::move(learner));
+}
+
+}  // namespace brevet
