@@ -39,14 +39,8 @@ std::string record_id_of(const ChatRequest& request) {
   return id && id->is_string() ? std::string(id->get_string()) : std::string();
 }
 
-bool is_own_prompt(std::string_view system, std::string_view user) {
-  for (const auto marker : {kGuideMarker, kJudgeMarker}) {
-    if (system.find(marker) != std::string_view::npos ||
-        user.substr(0, 400).find(marker) != std::string_view::npos) {
-      return true;
-    }
-  }
-  return false;
+bool is_own_prompt(std::string_view system) {
+  return system.starts_with(kGuideMarker) || system.starts_with(kJudgeMarker);
 }
 
 Error not_recorded(const std::string& what) {
@@ -72,7 +66,7 @@ class RecordedModel final : public PlayedModel {
       co_return refuse(not_recorded("This prompt is one of Brevet's own and in no file."));
     }
     const auto& request = *call.request;
-    if (is_own_prompt(request.system_text(), request.last_user_text())) {
+    if (is_own_prompt(request.system_text())) {
       co_return refuse(not_recorded("This prompt is one of Brevet's own and in no file."));
     }
     const auto id = record_id_of(request);

@@ -176,10 +176,10 @@ class SimulatedModel final : public PlayedModel {
   Answer reply(const SeenPrompt& seen) const {
     std::string rest;
     const auto* question = world_->questions().find(seen.last_user, &rest);
-    if (seen.system.find(kJudgeMarker) != std::string::npos || rest.find(kJudgeMarker) != std::string::npos) {
+    if (seen.system.starts_with(kJudgeMarker)) {
       return judge(question, seen);
     }
-    if (seen.system.find(kGuideMarker) != std::string::npos || rest.find(kGuideMarker) != std::string::npos) {
+    if (seen.system.starts_with(kGuideMarker)) {
       return guide(question);
     }
     Answer answer;
@@ -243,7 +243,7 @@ class SimulatedModel final : public PlayedModel {
     return answer;
   }
 
-  /// Two answers in fences, as prompt/judge.h shows them: they follow the lines that name A and B.
+  /// Two answers in fences, as prompt/judge.h shows them.
   Answer judge(const SimulatedQuestion* question, const SeenPrompt& seen) const {
     Answer answer;
     const auto pair = judged_answers(seen.last_user);

@@ -81,6 +81,16 @@ double auroc(std::vector<std::pair<double, bool>> scored) {
   return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives);
 }
 
+/// Inverse of the normal distribution function, by bisection.
+double probit(double p) {
+  double low = -6, high = 6;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    (0.5 * std::erfc(-middle / std::sqrt(2.0)) < p ? low : high) = middle;
+  }
+  return low;
+}
+
 TEST(SimulatedWorld, RatesAreThoseOfARealPair) {
   for (const std::uint64_t seed : {1, 2, 3}) {
     const auto world = default_world(seed);
@@ -118,13 +128,13 @@ TEST(SimulatedWorld, TextTellsOfCompetenceAsLittleAsForRealPairs) {
       n += 1;
       seen[questions[i].family].emplace_back(questions[i].size, right);
     }
-    std::vector<std::pair<double, bool>> by_family, by_neighbours, by_size;
+    std::vector<std::pair<double, bool>> by_family, by_neighbours, by_all;
     for (std::size_t i = 1; i < questions.size(); i += 2) {
       const auto& question = questions[i];
       const bool right = world->right(weak, question, Help::kNone, 0);
       const auto& [sum, n] = rate[question.family];
       by_family.emplace_back(sum / n, right);
-      by_size.emplace_back(-question.size, right);
+      by_all.emplace_back(probit(sum / n) - weak.size_loading * std::sqrt(3.0) * question.size, right);
       auto near = seen[question.family];
       const auto k = std::min<std::ptrdiff_t>(40, static_cast<std::ptrdiff_t>(near.size()));
       std::nth_element(near.begin(), near.begin() + k - 1, near.end(), [&](const auto& a, const auto& b) {
@@ -134,17 +144,15 @@ TEST(SimulatedWorld, TextTellsOfCompetenceAsLittleAsForRealPairs) {
       for (auto at = near.begin(); at != near.begin() + k; ++at) neighbours += at->second;
       by_neighbours.emplace_back(neighbours / static_cast<double>(k) + .2 * sum / n, right);
     }
-    const double family = auroc(by_family), neighbours = auroc(by_neighbours), size = auroc(by_size);
-    RecordProperty("auroc_family_seed" + std::to_string(seed), std::to_string(family));
-    RecordProperty("auroc_neighbours_seed" + std::to_string(seed), std::to_string(neighbours));
-    std::printf("seed %d: AUROC of \"weak is right\": family %.3f, neighbours %.3f, size %.3f\n",
-                static_cast<int>(seed), family, neighbours, size);
+    const double family = auroc(by_family), neighbours = auroc(by_neighbours), all = auroc(by_all);
+    std::printf("seed %d: AUROC of \"weak is right\": family %.3f, neighbours %.3f, all %.3f\n",
+                static_cast<int>(seed), family, neighbours, all);
     EXPECT_GE(family, .55);
     EXPECT_LE(family, .68);
     EXPECT_GE(neighbours, .55);
     EXPECT_LE(neighbours, .68);
-    EXPECT_GT(size, .51);
-    EXPECT_LT(size, .62);
+    EXPECT_GT(all, family) << "size tells something besides the family";
+    EXPECT_LE(all, .70);
   }
 }
 
@@ -257,6 +265,42 @@ TEST(SimulatedModel, AMessageFromOutsideGetsAnHonestReply) {
   ASSERT_TRUE(outcome);
   EXPECT_TRUE(outcome->answer.text.starts_with("[simulated model weak-sim] I can only pretend"));
   EXPECT_EQ(make_simulated_model(world, "gpt-9").error().code, "unknown_model");
+}
+
+TEST(SimulatedModel, AJudgeIsMostlyRightAndErrsAsDeclared) {
+  const auto world = default_world(1, 8'000);
+  auto strong = make_simulated_model(world, "strong-sim");
+  auto verdict = [&](const SimulatedQuestion& question, const std::string& a, const std::string& b) {
+    ModelCall call;
+    call.purpose = Purpose::kJudge;
+    const std::string fence = "\n-----\n";
+    call.messages = {{"system", std::string(kJudgeMarker) + " to one request are equally good."},
+                     {"user", "Request:" + fence + question.text + fence + "\nAnswer A:" + fence + a + fence +
+                                  "\nAnswer B:" + fence + b + fence + "\nSay [[A]], [[B]] or [[C]]."}};
+    const auto outcome = call_now(**strong, call);
+    EXPECT_TRUE(outcome);
+    const auto at = outcome->answer.text.find("[[");
+    return at == std::string::npos ? '?' : outcome->answer.text[at + 2];
+  };
+  double n = 0, right_first = 0, right_second = 0, tie = 0;
+  for (std::size_t i = 0; i < 2'000; ++i) {
+    const auto& question = world->questions().questions()[i];
+    n += 1;
+    right_first += verdict(question, "The answer is " + question.answer, question.wrong) == 'A';
+    right_second += verdict(question, question.wrong, "The answer is " + question.answer) == 'B';
+    tie += verdict(question, question.answer, question.answer) == 'C';
+  }
+  // Flips .04; of what is not a tie, .06 goes to the first place.
+  EXPECT_NEAR(right_first / n, .96 + .04 * .06, .02);
+  EXPECT_NEAR(right_second / n, .96 * .94, .02);
+  EXPECT_NEAR(tie / n, .96, .02);
+}
+
+TEST(SimulatedModel, GuidesAndJudgesAreOwnPromptsOnlyWhenTheSystemMessageStartsSo) {
+  const auto world = default_world(1, 100);
+  auto strong = make_simulated_model(world, "strong-sim");
+  const auto outcome = call_now(**strong, call_of(std::string(kGuideMarker) + " to Paris."));
+  EXPECT_TRUE(outcome->answer.text.starts_with("[simulated model"));
 }
 
 struct Collected : StreamSink {
