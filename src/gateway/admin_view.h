@@ -13,6 +13,7 @@
 
 #include "base/async.h"
 #include "base/result.h"
+#include "domain/decision.h"
 
 namespace brevet {
 
@@ -46,6 +47,9 @@ class AdminView {
   virtual Task<Result<std::vector<std::string>>> decisions_json(DecisionQuery query) = 0;
   /// JSON object: counts, cost with learning, agreement with intervals, what would have been saved.
   virtual Task<Result<std::string>> report_json(ReportQuery query) = 0;
+  /// JSON object of a dry run's decision, which is stored nowhere: the form of decision_json plus
+  /// "explanation", the sentences that a person reads in a terminal. Pure.
+  virtual std::string dry_run_json(const Decision& decision) const = 0;
   /// Shadows, learning and encoder queues, memory, learning cost. Never blocks.
   virtual std::vector<MetricSample> samples() const = 0;
 };
