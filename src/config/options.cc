@@ -1,5 +1,7 @@
 #include "config/options.h"
 
+#include <yaml-cpp/eventhandler.h>
+
 #include <algorithm>
 #include <fstream>
 #include <sstream>
@@ -58,6 +60,30 @@ Config read_config(Reader& reader, const YAML::Node& root) {
   return out;
 }
 
+/// Hears a document and keeps nothing of it.
+class DeafHandler : public YAML::EventHandler {
+ public:
+  using Mark = YAML::Mark;
+  using Style = YAML::EmitterStyle::value;
+  void OnDocumentStart(const Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const Mark&, YAML::anchor_t) override {}
+  void OnAlias(const Mark&, YAML::anchor_t) override {}
+  void OnScalar(const Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const Mark&, const std::string&, YAML::anchor_t, Style) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const Mark&, const std::string&, YAML::anchor_t, Style) override {}
+  void OnMapEnd() override {}
+};
+
+/// YAML::Load() silently ignores what follows the first document, and LoadAll() never ends on some texts.
+bool has_more_than_one_document(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DeafHandler handler;
+  return parser.HandleNextDocument(handler) && parser.HandleNextDocument(handler);
+}
+
 template <class T>
 void print_fields(std::string& out, std::size_t indent, const Fields<T>& fields, const T& value,
                   const std::function<void(const std::string&)>& nested = nullptr) {
@@ -85,12 +111,12 @@ Result<Config> parse_config(const std::string& text, const std::string& name_for
                        "");
       return fail(*reader.error());
     }
-    const auto documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      reader.set_error(documents[1].Mark(), "config_syntax", "holds more than one YAML document", "");
+    if (has_more_than_one_document(text)) {
+      reader.set_error(YAML::Mark::null_mark(), "config_syntax",
+                       "holds more than one YAML document, or text that belongs to none", "");
       return fail(*reader.error());
     }
-    const YAML::Node root = documents.empty() ? YAML::Node() : documents[0];
+    const YAML::Node root = YAML::Load(text);
     Config out = read_config(reader, root);
     if (!reader.failed()) config::validate(reader, root, out);
     if (reader.failed()) return fail(*reader.error());

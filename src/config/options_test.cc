@@ -162,6 +162,8 @@ TEST(Config, UnreadableAndNotYaml) {
   bad("models: {a: {}}\n  b: 1\n", "config_syntax", {"test.yaml:"});
   bad("a: 1\n---\nb: 2\n", "config_syntax", {"more than one"});
   bad(std::string(100'000, '['), "config_syntax", {});
+  bad("a: 1\n}\n", "config_syntax", {});
+  bad(", a: 1\n", "config_syntax", {"more than one"});
   bad("", "missing_key", {"`models` is missing"});
   bad("just text", "wrong_type", {"must be a map"});
   bad(std::string(5'000'000, ' '), "config_unreadable", {"larger"});

@@ -135,6 +135,12 @@ TEST(Chunks, HidesUsageWhereverItComes) {
   EXPECT_EQ(open.answer().usage.output_tokens, 3);
 }
 
+TEST(Chunks, KeysThatComeTwiceDoNoHarm) {
+  ChunkCollector hiding({.logprobs = true, .usage = true});
+  EXPECT_EQ(shown(hiding, R"({"usage":1,"usage":2,"x":3,"choices":[{"delta":{}}],"choices":[{},{}]})"),
+            R"({"usage":null,"x":3,"choices":[{"delta":{}}],"choices":[{},{}]})");
+}
+
 TEST(Chunks, ReadsAndHidesLogprobs) {
   ChunkCollector collector({.logprobs = true});
   EXPECT_EQ(shown(collector, delta(R"("content":"a")",

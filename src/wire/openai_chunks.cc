@@ -184,16 +184,21 @@ class ChunkReader {
 
   std::string edited(dom::object root) {
     JsonCursor cursor(data_);
+    bool saw_choices = false, saw_usage = false;  // a provider may send a key twice; the first one was read
     walk_object(cursor, root, [&](std::string_view key, dom::element value, Span key_span) {
       dom::array choices;
-      if (key == "choices" && !value.get(choices)) {
+      if (key == "choices" && !saw_choices && !value.get(choices)) {
+        saw_choices = true;
         std::size_t number = 0;
         walk_array(cursor, choices,
                    [&](dom::element choice) { edit_choice(cursor, choice, plans_[number++]); });
         return;
       }
       const Span at = cursor.value();
-      if (key == "usage" && c_.hide_.usage) edits_.push_back(remove_member(data_, {key_span.begin, at.end}));
+      saw_choices = saw_choices || key == "choices";
+      if (key != "usage" || !c_.hide_.usage) return;
+      edits_.push_back(saw_usage ? ByteEdit{at, "null"} : remove_member(data_, {key_span.begin, at.end}));
+      saw_usage = true;
     });
     return edits_.empty() ? std::move(data_) : apply_edits(data_, std::move(edits_));
   }
