@@ -1,0 +1,349 @@
+// Goal: a snapshot shows its partition's entries, never another's, and never changes; bounds hold; skills
+// earned by another model or a guide that is gone do not serve. Method: direct use, a naive scan, and readers
+// beside a writer (run under ThreadSanitizer too).
+#include "memory/memory.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <map>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "memory/score_window.h"
+
+namespace brevet {
+namespace {
+
+Partition partition(const std::string& tenant) {
+  return {tenant, "enc", "weak|t=cot", "strong", ""};
+}
+
+std::shared_ptr<const Embedding> direction(std::mt19937& random, std::size_t dimension = 32) {
+  std::normal_distribution<float> normal;
+  Embedding out(dimension);
+  double norm = 0;
+  for (float& x : out) {
+    x = normal(random);
+    norm += static_cast<double>(x) * x;
+  }
+  for (float& x : out) x = static_cast<float>(x / std::sqrt(norm));
+  return std::make_shared<Embedding>(std::move(out));
+}
+
+Skill skill(std::uint64_t id, const std::string& hash, std::shared_ptr<const Embedding> embedding) {
+  Skill out;
+  out.id = id;
+  out.request_hash = hash;
+  out.embedding = std::move(embedding);
+  out.status = SkillStatus::kWeakOk;
+  out.weak_model_id = "w-1";
+  return out;
+}
+
+Guide guide(std::uint64_t id, std::shared_ptr<const Embedding> embedding) {
+  Guide out;
+  out.id = id;
+  out.text = "guide " + std::to_string(id);
+  out.embedding = std::move(embedding);
+  return out;
+}
+
+TEST(Memory, TenantsNeverSeeEachOther) {
+  std::mt19937 random(1);
+  Memory memory;
+  const auto shared_direction = direction(random);
+  for (int t = 0; t < 50; ++t) {
+    const auto p = partition("tenant" + std::to_string(t));
+    const auto id = static_cast<std::uint64_t>(t + 1);
+    memory.put_skill(p, skill(id, "the same request", shared_direction));
+    memory.put_guide(p, guide(id, shared_direction));
+    memory.absorb(p, {id, "the same request", shared_direction, nullptr, true, std::nullopt});
+    memory.observe_score(p, 0.5);
+  }
+  const auto snapshot = memory.publish();
+  for (int t = 0; t < 50; ++t) {
+    const auto p = partition("tenant" + std::to_string(t));
+    const auto id = static_cast<std::uint64_t>(t + 1);
+    EXPECT_EQ(snapshot->find_exact(p, "the same request")->id, id);
+    const auto near = snapshot->nearest(p, *shared_direction, 10);
+    ASSERT_EQ(near.size(), 1U);
+    EXPECT_EQ(near[0].skill.id, id);
+    const auto guides = snapshot->guides(p, *shared_direction, 10, 0.5F);
+    ASSERT_EQ(guides.size(), 1U);
+    EXPECT_EQ(guides[0].guide.id, id);
+    EXPECT_FALSE(snapshot->guide(p, id == 1 ? 2 : 1)) << "a guide was read through another tenant";
+  }
+  // Each field of a partition keeps apart, not only the tenant.
+  for (auto member : {&Partition::tenant, &Partition::encoder_hash, &Partition::weak, &Partition::reference,
+                      &Partition::system_hash}) {
+    auto other = partition("tenant0");
+    other.*member = "other";
+    EXPECT_FALSE(snapshot->find_exact(other, "the same request"));
+    EXPECT_TRUE(snapshot->nearest(other, *shared_direction, 10).empty());
+    EXPECT_TRUE(snapshot->guides(other, *shared_direction, 10, -1).empty());
+    RequestFeatures features;
+    features.embedding = shared_direction;
+    EXPECT_EQ(snapshot->estimate(other, features).outcomes, 0U);
+  }
+}
+
+TEST(Memory, NearestEqualsANaiveScanWhateverCameAndWent) {
+  std::mt19937 random(2);
+  Memory memory;
+  const auto p = partition("t");
+  std::map<std::uint64_t, std::shared_ptr<const Embedding>> alive;
+  std::uint64_t next = 1;
+  for (int step = 0; step < 6'000; ++step) {
+    if (!alive.empty() && random() % 5 < 2) {
+      const auto it = std::next(alive.begin(), static_cast<std::ptrdiff_t>(random() % alive.size()));
+      memory.remove_skill(it->first);
+      alive.erase(it);
+    } else {
+      alive[next] = direction(random);
+      memory.put_skill(p, skill(next, std::to_string(next), alive[next]));
+      ++next;
+    }
+    if (step % 750 != 749) continue;
+    const auto snapshot = memory.publish();
+    EXPECT_EQ(memory.figures().skills, alive.size());
+    for (int q = 0; q < 5; ++q) {
+      const auto query = direction(random);
+      std::vector<std::pair<double, std::uint64_t>> order;
+      for (const auto& [id, v] : alive) {
+        double sum = 0;
+        for (std::size_t d = 0; d < v->size(); ++d) sum += static_cast<double>((*v)[d]) * (*query)[d];
+        order.emplace_back(-sum, id);
+      }
+      std::sort(order.begin(), order.end());
+      const auto near = snapshot->nearest(p, *query, 7);
+      ASSERT_EQ(near.size(), 7U);
+      for (std::size_t i = 0; i < near.size(); ++i) {
+        EXPECT_EQ(near[i].skill.id, order[i].second);
+        EXPECT_NEAR(near[i].similarity, -order[i].first, 1e-5);
+      }
+    }
+  }
+}
+
+TEST(Memory, ReplacingKeepsOneEntryPerRequest) {
+  std::mt19937 random(3);
+  Memory memory;
+  const auto p = partition("t");
+  const auto e = direction(random);
+  memory.put_skill(p, skill(1, "q", e));
+  const auto before = memory.publish();
+  auto changed = skill(1, "q", e);
+  changed.status = SkillStatus::kStrongOnly;
+  changed.hits = 5;
+  memory.put_skill(p, changed);
+  memory.put_skill(p, skill(2, "without embedding", nullptr));
+  const auto after = memory.publish();
+  EXPECT_EQ(before->find_exact(p, "q")->status, SkillStatus::kWeakOk) << "a snapshot changed";
+  EXPECT_FALSE(before->find_exact(p, "without embedding"));
+  EXPECT_EQ(after->find_exact(p, "q")->hits, 5U);
+  EXPECT_EQ(after->nearest(p, *e, 10).size(), 1U);
+  EXPECT_TRUE(after->find_exact(p, "without embedding"));
+  // Another id and another embedding for the same request: still one entry, found at its new place.
+  const auto moved = direction(random);
+  memory.put_skill(p, skill(9, "q", moved));
+  const auto last = memory.publish();
+  const auto near = last->nearest(p, *moved, 10);
+  ASSERT_EQ(near.size(), 1U);
+  EXPECT_EQ(near[0].skill.id, 9U);
+  EXPECT_NEAR(near[0].similarity, 1.0, 1e-5);
+  EXPECT_EQ(memory.skill_by_id(1, nullptr), nullptr);
+  memory.remove_skill(9);
+  EXPECT_FALSE(memory.publish()->find_exact(p, "q"));
+}
+
+TEST(Memory, UnusableEmbeddingsAreRememberedByHashOnly) {
+  Memory memory;
+  const auto p = partition("t");
+  memory.put_skill(p, skill(1, "a", std::make_shared<Embedding>(Embedding{1, 0})));
+  memory.put_skill(p, skill(2, "b", std::make_shared<Embedding>(Embedding{1, 0, 0})));
+  memory.put_skill(p, skill(3, "c", std::make_shared<Embedding>(Embedding{1, std::nanf("")})));
+  memory.put_skill(p, skill(4, "d", std::make_shared<Embedding>()));
+  const auto snapshot = memory.publish();
+  EXPECT_EQ(snapshot->nearest(p, {1, 0}, 10).size(), 1U);
+  EXPECT_TRUE(snapshot->nearest(p, {1, 0, 0}, 10).empty());
+  EXPECT_TRUE(snapshot->nearest(p, {}, 10).empty());
+  for (const char* hash : {"a", "b", "c", "d"}) EXPECT_TRUE(snapshot->find_exact(p, hash)) << hash;
+}
+
+TEST(Memory, SkillsOfAnotherModelOrWithoutTheirGuideReadAsStrongOnlyAndDue) {
+  std::mt19937 random(4);
+  Memory memory;
+  const auto p = partition("t");
+  const auto e = direction(random);
+  auto ok = skill(1, "ok", e);
+  ok.last_tried = Instant{std::chrono::hours(1000)};
+  memory.put_skill(p, ok);
+  auto guided = skill(2, "guided", e);
+  guided.status = SkillStatus::kWeakWithGuide;
+  guided.guide_id = 7;
+  memory.put_skill(p, guided);
+  memory.put_guide(p, guide(7, e));
+  memory.set_model_id("weak", "w-1");
+  const auto fresh = memory.publish();
+  EXPECT_EQ(fresh->find_exact(p, "ok")->status, SkillStatus::kWeakOk);
+  EXPECT_EQ(fresh->find_exact(p, "guided")->status, SkillStatus::kWeakWithGuide);
+
+  memory.set_model_id("weak", "w-2");
+  const auto changed = memory.publish();
+  EXPECT_GT(changed->version(), fresh->version());
+  for (const auto& near : changed->nearest(p, *e, 10)) {
+    EXPECT_EQ(near.skill.status, SkillStatus::kStrongOnly);
+    EXPECT_EQ(near.skill.last_tried, Instant{}) << "not due at once";
+  }
+  ok.weak_model_id = "w-2";
+  memory.put_skill(p, ok);
+  EXPECT_EQ(memory.publish()->find_exact(p, "ok")->status, SkillStatus::kWeakOk)
+      << "confirmed by a new trial";
+
+  memory.set_model_id("weak", "w-1");
+  memory.remove_guide(7);
+  const auto gone = memory.publish();
+  EXPECT_EQ(gone->find_exact(p, "guided")->status, SkillStatus::kStrongOnly);
+  EXPECT_EQ(gone->find_exact(p, "guided")->guide_id, 0U);
+  memory.set_model_id("weak", "");
+  EXPECT_EQ(memory.model_id("weak"), "w-1") << "a provider that names no id says nothing";
+}
+
+TEST(Memory, BoundsHoldAndTheLeastUsedGo) {
+  std::mt19937 random(5);
+  MemoryOptions options;
+  options.skills_max = 300;
+  options.guides_max = 10;
+  options.outcomes_max = 50;
+  Memory memory(options);
+  const auto p = partition("t");
+  std::set<std::uint64_t> used;
+  for (std::uint64_t id = 1; id <= 2'000; ++id) {
+    for (const auto old : memory.skills_to_evict(p, 1)) {
+      EXPECT_FALSE(used.contains(old)) << "a used skill went before unused ones";
+      memory.remove_skill(old);
+    }
+    auto entry = skill(id, std::to_string(id), direction(random));
+    entry.last_tried = Instant{Microseconds{static_cast<std::int64_t>(id)}};
+    if (id % 10 == 0) {
+      entry.hits = 3;
+      used.insert(id);
+    }
+    memory.put_skill(p, entry);
+    EXPECT_LE(memory.figures().skills, 300U);
+    for (const auto old : memory.guides_to_evict(p, 1)) memory.remove_guide(old);
+    auto g = guide(id, direction(random));
+    g.wins = id == 5 ? 100 : 0;
+    memory.put_guide(p, g);
+    EXPECT_LE(memory.figures().guides, 10U);
+    memory.absorb(p, {id, std::to_string(id), nullptr, nullptr, true, std::nullopt});
+    const auto over = memory.take_outcomes_over_bound();
+    EXPECT_EQ(over.size(), id > 50 ? 1U : 0U);
+    if (id > 50) {
+      EXPECT_EQ(over[0], id - 50);
+    }
+  }
+  EXPECT_TRUE(memory.skills_to_evict(partition("other"), 1).empty());
+  const auto snapshot = memory.publish();
+  EXPECT_TRUE(snapshot->guide(p, 5)) << "the guide that wins went";
+  for (const auto id : used) EXPECT_TRUE(snapshot->find_exact(p, std::to_string(id)));
+}
+
+TEST(Memory, NothingNewIsTheSameSnapshot) {
+  Memory memory;
+  const auto empty = memory.publish();
+  EXPECT_EQ(empty->version(), 0U);
+  memory.put_skill(partition("t"), skill(1, "q", nullptr));
+  const auto first = memory.publish();
+  EXPECT_EQ(first->version(), 1U);
+  EXPECT_EQ(memory.publish(), first);
+}
+
+TEST(Memory, SnapshotsStayAsTheyWereWhileTheOwnerWrites) {
+  MemoryOptions options;
+  options.skills_max = 3'000;
+  Memory memory(options);
+  const auto p = partition("t");
+  std::mutex mutex;
+  SnapshotPtr current = memory.publish();
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> reads{0};
+  std::vector<std::thread> readers;
+  for (unsigned r = 0; r < 3; ++r) {
+    readers.emplace_back([&, r] {
+      std::mt19937 random(r);
+      while (!stop) {
+        SnapshotPtr snapshot;
+        {
+          std::lock_guard lock(mutex);
+          snapshot = current;
+        }
+        const auto query = direction(random);
+        const auto first = snapshot->nearest(p, *query, 5);
+        for (const auto& near : first) {
+          // What a snapshot shows belongs together: the hits of an entry were written with its tries.
+          EXPECT_EQ(near.skill.hits, near.skill.tries);
+          const auto exact = snapshot->find_exact(p, near.skill.request_hash);
+          ASSERT_TRUE(exact);
+          EXPECT_EQ(exact->hits, near.skill.hits);
+        }
+        const auto second = snapshot->nearest(p, *query, 5);
+        ASSERT_EQ(first.size(), second.size());
+        for (std::size_t i = 0; i < first.size(); ++i) {
+          EXPECT_EQ(first[i].skill.id, second[i].skill.id);
+          EXPECT_EQ(first[i].skill.hits, second[i].skill.hits);
+        }
+        ++reads;
+      }
+    });
+  }
+  std::mt19937 random(99);
+  for (std::uint64_t id = 1; id <= 4'000; ++id) {
+    for (const auto old : memory.skills_to_evict(p, 1)) memory.remove_skill(old);
+    memory.put_skill(p, skill(id, std::to_string(id), direction(random)));
+    if (const auto known = memory.find_skill(p, std::to_string(1 + random() % id))) {
+      Skill next = *known;
+      ++next.hits;
+      ++next.tries;
+      memory.put_skill(p, next);
+    }
+    if (id % 3 == 0) {
+      auto next = memory.publish();
+      std::lock_guard lock(mutex);
+      current = std::move(next);
+    }
+  }
+  while (reads < 3) std::this_thread::yield();
+  stop = true;
+  for (auto& reader : readers) reader.join();
+}
+
+TEST(ScoreWindow, RanksAmongTheNewest) {
+  ScoreWindow window;
+  for (int i = 0; i < 99; ++i) window.add(i);
+  EXPECT_EQ(ScoreWindow::rank(window.sorted(), 5), std::nullopt) << "too few";
+  window.add(99);
+  window.add(std::nan(""));
+  EXPECT_DOUBLE_EQ(ScoreWindow::rank(window.sorted(), 50).value(), 0.505);
+  EXPECT_DOUBLE_EQ(ScoreWindow::rank(window.sorted(), -1).value(), 0);
+  EXPECT_DOUBLE_EQ(ScoreWindow::rank(window.sorted(), 1000).value(), 1);
+  for (std::size_t i = 0; i < ScoreWindow::kMost; ++i) window.add(1000.0 + static_cast<double>(i));
+  EXPECT_DOUBLE_EQ(ScoreWindow::rank(window.sorted(), 500).value(), 0) << "old scores still count";
+  window.add(0);
+  ScoreWindow copy;
+  ASSERT_TRUE(copy.load(window.save()));
+  EXPECT_EQ(*copy.sorted(), *window.sorted());
+  copy.add(5000);
+  window.add(5000);
+  EXPECT_EQ(*copy.sorted(), *window.sorted()) << "the order of age was lost";
+  EXPECT_FALSE(copy.load("abc"));
+  EXPECT_EQ(*copy.sorted(), *window.sorted());
+}
+
+}  // namespace
+}  // namespace brevet
