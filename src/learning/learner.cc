@@ -76,7 +76,7 @@ class LearnerImpl : public Learner {
   // (a named model) needs room too. The hard bound is far above what reserve() allows.
   static constexpr std::size_t kQueueFactor = 4;
   static constexpr std::size_t kBarriersMax = 64;
-  static constexpr Milliseconds kFlushPatience{50};
+  static constexpr Milliseconds kFlushPatience{5};
 
   void run();
   void process(std::vector<Item> items);
@@ -254,7 +254,10 @@ bool LearnerImpl::flush() {
   auto reached = barrier->get_future();
   Item item;
   item.barrier = barrier;
-  if (failing_ || !queue_.try_push(std::move(item))) return false;
+  while (!queue_.try_push(std::move(item))) {  // refused, the item is untouched
+    if (failing_ || queue_.closed()) return false;
+    std::this_thread::sleep_for(kFlushPatience);
+  }
   while (reached.wait_for(kFlushPatience) != std::future_status::ready) {
     if (failing_) return false;
   }

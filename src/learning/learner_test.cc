@@ -1,0 +1,367 @@
+// Goal: nothing enters a snapshot before its commit, nothing taken is lost while the disk fails, a full queue
+// refuses and counts, feedback is answered after its commit, and a restart remembers the same. Method: a
+// store that can be told to fail or wait (in front of a real one), and the real learner.
+#include "learning/learner.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace brevet {
+namespace {
+
+const Partition kPartition{"t", "enc", "weak", "strong", ""};
+
+/// A real store whose commits can be made to fail or to wait.
+class GatedStore : public Store {
+ public:
+  Result<> commit(const WriteBatch& batch) override {
+    std::unique_lock lock(mutex_);
+    ++tries_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return open_; });
+    if (failures_ != 0) {
+      if (failures_ > 0) --failures_;
+      return fail(ErrorKind::kInternal, "store_full", "The disk is full.");
+    }
+    return real_->commit(batch);
+  }
+  Result<> load(const LoadVisitor& visitor) const override { return real_->load(visitor); }
+  Result<std::optional<std::string>> decision(const std::string& tenant,
+                                              const std::string& id) const override {
+    return real_->decision(tenant, id);
+  }
+  Result<std::vector<std::string>> decisions(const DecisionFilter& filter) const override {
+    return real_->decisions(filter);
+  }
+  Result<std::optional<std::string>> setting(const std::string& name) const override {
+    return real_->setting(name);
+  }
+
+  void close() {
+    std::lock_guard lock(mutex_);
+    open_ = false;
+  }
+  void open() {
+    std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void fail_next(int commits) {  // -1: until told otherwise
+    std::lock_guard lock(mutex_);
+    failures_ = commits;
+  }
+  void wait_for_tries(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return tries_ >= count; });
+  }
+  int tries() {
+    std::lock_guard lock(mutex_);
+    return tries_;
+  }
+
+ private:
+  std::unique_ptr<Store> real_ = open_store({":memory:", Microseconds{0}}).value();
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  int failures_ = 0;
+  int tries_ = 0;
+};
+
+struct Shadowed {
+  std::shared_ptr<Decision> decision;
+  std::shared_ptr<ShadowResult> result;
+};
+
+Shadowed shadowed(int number, bool agrees) {
+  Shadowed out;
+  out.decision = std::make_shared<Decision>();
+  out.decision->id = "dec_" + std::to_string(number);
+  out.decision->number = static_cast<std::uint64_t>(number);
+  out.decision->parent_id = "dec_p" + std::to_string(number);
+  out.decision->time = Instant{std::chrono::seconds(number)};
+  out.result = std::make_shared<ShadowResult>();
+  out.result->partition = kPartition;
+  out.result->request_hash = "q" + std::to_string(number);
+  Embedding embedding(16);
+  embedding[static_cast<std::size_t>(number) % 16] = 1;
+  out.result->embedding = std::make_shared<Embedding>(embedding);
+  out.result->words =
+      std::make_shared<SparseVector>(SparseVector{{static_cast<std::uint32_t>(number)}, {1.0F}});
+  out.result->weak_alone_known = true;
+  out.result->weak_alone = agrees ? Verdict::kSame : Verdict::kDifferent;
+  out.result->weak_logprob = agrees ? -0.1 : -1.0;
+  out.result->weak_model_id = "w-1";
+  return out;
+}
+
+LearnerOptions quick() {
+  LearnerOptions options;
+  options.retry_first = Milliseconds{1};
+  options.retry_max = Milliseconds{2};
+  return options;
+}
+
+Result<> give_feedback(Learner& learner, Feedback feedback) {
+  asio::io_context io;
+  Result<> out = fail(ErrorKind::kInternal, "not_run", "");
+  asio::co_spawn(io, learner.feedback(std::move(feedback)), [&](std::exception_ptr error, Result<> result) {
+    EXPECT_FALSE(error);
+    out = std::move(result);
+  });
+  io.run();
+  return out;
+}
+
+TEST(Learner, ASnapshotHoldsNothingBeforeItsCommit) {
+  GatedStore store;
+  auto learner = make_learner(store, system_clock(), quick()).value();
+  store.close();
+  auto item = shadowed(1, true);
+  ASSERT_TRUE(learner->reserve());
+  learner->decided(item.decision, item.result);
+  store.wait_for_tries(1);  // the writer is inside commit()
+  EXPECT_EQ(learner->snapshot()->version(), 0U);
+  EXPECT_FALSE(learner->snapshot()->find_exact(kPartition, "q1"));
+  store.open();
+  ASSERT_TRUE(learner->flush());
+  EXPECT_EQ(learner->snapshot()->find_exact(kPartition, "q1")->status, SkillStatus::kWeakOk);
+  EXPECT_TRUE(store.decision("default", "dec_1").value());
+  EXPECT_EQ(learner->figures().shadows_absorbed, 1U);
+  EXPECT_EQ(learner->figures().memory.skills, 1U);
+}
+
+TEST(Learner, AFailingDiskLosesNothingAndIsCounted) {
+  GatedStore store;
+  auto learner = make_learner(store, system_clock(), quick()).value();
+  store.fail_next(5);
+  for (int i = 1; i <= 20; ++i) {
+    auto item = shadowed(i, i % 2 == 0);
+    ASSERT_TRUE(learner->reserve());
+    learner->decided(item.decision, item.result);
+  }
+  store.wait_for_tries(6);
+  while (!learner->flush()) std::this_thread::yield();  // false for as long as the disk fails
+  for (int i = 1; i <= 20; ++i) {
+    EXPECT_TRUE(learner->snapshot()->find_exact(kPartition, "q" + std::to_string(i))) << i;
+    EXPECT_TRUE(store.decision("default", "dec_" + std::to_string(i)).value()) << i;
+  }
+  const auto figures = learner->figures();
+  EXPECT_EQ(figures.commit_failures, 5U);
+  EXPECT_EQ(figures.decisions_committed, 20U) << "tried again is not counted again";
+  EXPECT_EQ(figures.shadows_absorbed, 20U);
+  EXPECT_EQ(figures.dropped, 0U);
+}
+
+TEST(Learner, AFullQueueRefusesAndCounts) {
+  GatedStore store;
+  auto options = quick();
+  options.queue_max = 4;
+  auto learner = make_learner(store, system_clock(), options).value();
+  store.close();
+  for (int i = 1; i <= 4; ++i) ASSERT_TRUE(learner->reserve());
+  EXPECT_FALSE(learner->reserve());
+  learner->release();
+  ASSERT_TRUE(learner->reserve());
+  for (int i = 1; i <= 4; ++i) learner->decided(shadowed(i, true).decision, nullptr);
+  EXPECT_FALSE(learner->reserve()) << "what waits for its commit takes places too";
+  EXPECT_EQ(learner->figures().refused, 2U);
+  EXPECT_EQ(learner->figures().queue_length, 4U);
+  store.open();
+  ASSERT_TRUE(learner->flush());
+  EXPECT_TRUE(learner->reserve());
+  EXPECT_EQ(learner->figures().queue_length, 0U);
+}
+
+TEST(Learner, WithoutPlacesTheHardBoundDropsAndCounts) {
+  GatedStore store;
+  auto options = quick();
+  options.queue_max = 1;
+  options.feedback_max = 1;
+  auto learner = make_learner(store, system_clock(), options).value();
+  store.close();
+  for (int i = 1; i <= 500; ++i) learner->decided(shadowed(i, true).decision, nullptr);
+  const auto dropped = learner->figures().dropped;
+  EXPECT_GT(dropped, 0U);
+  store.open();
+  ASSERT_TRUE(learner->flush());
+  EXPECT_EQ(learner->figures().decisions_committed + dropped, 500U);
+}
+
+TEST(Learner, FeedbackIsAnsweredAfterItsCommit) {
+  GatedStore store;
+  auto learner = make_learner(store, system_clock(), quick()).value();
+  learner->decided(shadowed(1, true).decision, nullptr);
+  // Right behind its decision, perhaps in the same batch.
+  EXPECT_TRUE(give_feedback(*learner, {"dec_1", "default", 0.75, "fine", {}}));
+  EXPECT_NE(store.decision("default", "dec_1").value()->find("7.5E-1"), std::string::npos);
+
+  const auto unknown = give_feedback(*learner, {"dec_9", "default", 1, "", {}});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, "unknown_decision");
+  const auto other_tenant = give_feedback(*learner, {"dec_1", "other", 1, "", {}});
+  ASSERT_FALSE(other_tenant);
+  EXPECT_EQ(other_tenant.error().code, "unknown_decision");
+
+  store.fail_next(1);
+  const auto failed = give_feedback(*learner, {"dec_1", "default", 0.125, "", {}});
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, "store_full");
+  while (!learner->flush()) std::this_thread::yield();
+  EXPECT_EQ(store.decision("default", "dec_1").value()->find("1.25E-1"), std::string::npos)
+      << "an error was answered and yet it was written";
+  EXPECT_EQ(learner->figures().feedback_committed, 1U);
+}
+
+TEST(Learner, StoppingWritesWhatIsQueuedOrCountsWhatItCould) {
+  GatedStore store;
+  auto learner = make_learner(store, system_clock(), quick()).value();
+  for (int i = 1; i <= 50; ++i) learner->decided(shadowed(i, true).decision, nullptr);
+  learner->stop();
+  EXPECT_EQ(learner->figures().decisions_committed, 50U);
+  EXPECT_FALSE(learner->reserve());
+  EXPECT_FALSE(give_feedback(*learner, {"dec_1", "default", 1, "", {}}));
+
+  GatedStore broken;
+  auto second = make_learner(broken, system_clock(), quick()).value();
+  broken.fail_next(-1);
+  for (int i = 1; i <= 50; ++i) second->decided(shadowed(i, true).decision, nullptr);
+  broken.wait_for_tries(2);
+  second->stop();
+  EXPECT_EQ(second->figures().dropped, 50U);
+  EXPECT_EQ(second->snapshot()->version(), 0U);
+}
+
+TEST(Learner, InlineModeCommitsBeforeItReturns) {
+  GatedStore store;
+  auto options = quick();
+  options.mode = LearnerMode::kInline;
+  auto learner = make_learner(store, system_clock(), options).value();
+  auto item = shadowed(1, true);
+  learner->decided(item.decision, item.result);
+  EXPECT_TRUE(learner->snapshot()->find_exact(kPartition, "q1"));
+  store.fail_next(1);
+  item = shadowed(2, true);
+  learner->decided(item.decision, item.result);
+  EXPECT_FALSE(learner->snapshot()->find_exact(kPartition, "q2"));
+  EXPECT_EQ(learner->figures().dropped, 1U);
+}
+
+TEST(Learner, ARestartRemembersTheSame) {
+  GatedStore store;
+  auto options = quick();
+  options.mode = LearnerMode::kInline;
+  RequestFeatures features;
+  std::vector<Neighbour> near;
+  std::vector<Estimate> estimates;
+  const auto ask = [&](Learner& learner) {
+    std::vector<Estimate> out;
+    for (int i = 0; i < 40; ++i) {
+      features.embedding = shadowed(i, true).result->embedding;
+      features.words = *shadowed(i * 7, true).result->words;
+      out.push_back(learner.snapshot()->estimate(kPartition, features));
+    }
+    return out;
+  };
+  SnapshotPtr before;
+  {
+    auto learner = make_learner(store, system_clock(), options).value();
+    for (int i = 1; i <= 400; ++i) {
+      auto item = shadowed(i, i % 3 != 0);
+      learner->decided(item.decision, item.result);
+      auto parent = std::make_shared<Decision>();
+      parent->id = item.decision->parent_id;
+      parent->number = 1000 + static_cast<std::uint64_t>(i);
+      parent->partition = kPartition;
+      parent->estimate.emplace();
+      parent->estimate->outcomes = 1;
+      parent->estimate->score = i;
+      Attempt attempt;
+      attempt.configuration.model = "weak";
+      attempt.state = AttemptState::kDone;
+      attempt.answer.emplace();
+      attempt.answer->returned_model = i < 300 ? "w-1" : "w-2";
+      parent->attempts.push_back(attempt);
+      learner->decided(parent, nullptr);
+    }
+    // The last scores are written with the batch after theirs.
+    learner->decided(shadowed(5000, true).decision, nullptr);
+    before = learner->snapshot();
+    estimates = ask(*learner);
+  }
+  auto learner = make_learner(store, system_clock(), options).value();
+  EXPECT_EQ(learner->first_number(), 5001U) << "a number would be used twice";
+  for (int i = 1; i <= 400; ++i) {
+    const auto hash = "q" + std::to_string(i);
+    const auto then = before->find_exact(kPartition, hash);
+    const auto now = learner->snapshot()->find_exact(kPartition, hash);
+    ASSERT_TRUE(now);
+    EXPECT_EQ(now->id, then->id);
+    EXPECT_EQ(now->status, then->status);
+    EXPECT_EQ(now->status, SkillStatus::kStrongOnly) << "the model's id changed and that was forgotten";
+    EXPECT_EQ(*now->embedding, *then->embedding);
+  }
+  const auto again = ask(*learner);
+  for (std::size_t i = 0; i < again.size(); ++i) {
+    EXPECT_EQ(again[i].p_agree, estimates[i].p_agree) << i;
+    EXPECT_EQ(again[i].score, estimates[i].score);
+    EXPECT_EQ(again[i].lower, estimates[i].lower);
+    EXPECT_EQ(again[i].effective_n, estimates[i].effective_n);
+    EXPECT_EQ(again[i].score_rank, estimates[i].score_rank);
+    EXPECT_EQ(again[i].outcomes, estimates[i].outcomes);
+  }
+  auto item = shadowed(401, true);
+  learner->decided(item.decision, item.result);
+  EXPECT_EQ(learner->snapshot()->find_exact(kPartition, "q401")->id, 401U) << "an id was used twice";
+}
+
+TEST(Learner, EvictionReachesTheStore) {
+  GatedStore store;
+  auto options = quick();
+  options.mode = LearnerMode::kInline;
+  options.memory.skills_max = 20;
+  options.memory.outcomes_max = 30;
+  auto learner = make_learner(store, system_clock(), options).value();
+  for (int i = 1; i <= 200; ++i) {
+    auto item = shadowed(i, true);
+    learner->decided(item.decision, item.result);
+  }
+  std::size_t skills = 0;
+  std::size_t outcomes = 0;
+  ASSERT_TRUE(store.load({[&](StoredSkill) { ++skills; }, nullptr, [&](StoredOutcome) { ++outcomes; }}));
+  EXPECT_EQ(skills, 20U);
+  EXPECT_LE(outcomes, 31U) << "those over the bound go with the next batch";
+  EXPECT_EQ(learner->figures().evicted_skills, 180U);
+  EXPECT_EQ(learner->figures().memory.skills, 20U);
+}
+
+TEST(Learner, ManyThreadsHandOverWhileSnapshotsAreRead) {
+  GatedStore store;
+  auto learner = make_learner(store, system_clock(), quick()).value();
+  std::vector<std::thread> threads;
+  std::atomic<int> handed{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 200; ++i) {
+        if (!learner->reserve()) continue;
+        auto item = shadowed(1 + t * 1000 + i, i % 2 == 0);
+        learner->decided(item.decision, item.result);
+        ++handed;
+        (void)learner->snapshot()->nearest(kPartition, *item.result->embedding, 3);
+        (void)learner->figures();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  ASSERT_TRUE(learner->flush());
+  EXPECT_EQ(learner->figures().memory.skills, static_cast<std::uint64_t>(handed.load()));
+  EXPECT_EQ(learner->figures().queue_length, 0U);
+}
+
+}  // namespace
+}  // namespace brevet
