@@ -60,6 +60,8 @@ class HttpResponse {
   /// peer closed before the body was complete.
   virtual Task<Result<std::optional<std::string>>> read(
       std::optional<std::chrono::steady_clock::time_point> by = std::nullopt) = 0;
+  /// The end of the body is here: the next read() does not wait, and frees the connection.
+  virtual bool at_end() const = 0;
 };
 
 struct HttpWhole {

@@ -197,7 +197,7 @@ struct ResponseParser::Impl {
   std::optional<ResponseReader> reader;
   std::size_t header_used = 0;
   bool head = false;
-  bool seen_bytes = false;
+  bool begun = false;
   ParseFailure failure;
 
   void begin() {
@@ -207,25 +207,29 @@ struct ResponseParser::Impl {
     reader->header_limit(beast_header_limit(limits));
     reader->skip(head);
     header_used = 0;
-    seen_bytes = false;
   }
 };
 
-ResponseParser::ResponseParser(ParseLimits limits) : impl_(new Impl) {
-  impl_->limits = limits;
+ResponseParser::ResponseParser(std::size_t header_bytes_max) : impl_(new Impl) {
+  impl_->limits.header_bytes_max = header_bytes_max;
 }
 ResponseParser::~ResponseParser() = default;
 
-void ResponseParser::start(bool to_head_request) {
+void ResponseParser::start(bool to_head_request, std::size_t body_bytes_max) {
   impl_->head = to_head_request;
+  impl_->limits.body_bytes_max = body_bytes_max;
+  impl_->begun = false;
   impl_->begin();
+}
+bool ResponseParser::begun() const {
+  return impl_->begun;
 }
 
 ParseProgress ResponseParser::feed(std::string_view bytes, std::size_t& used) {
   used = 0;
   for (;;) {
     std::size_t taken = 0;
-    impl_->seen_bytes = impl_->seen_bytes || !bytes.empty();
+    impl_->begun = impl_->begun || !bytes.empty();
     const auto progress = feed_reader(*impl_->reader, bytes.substr(used), taken, impl_->header_used,
                                       impl_->limits, impl_->failure);
     used += taken;
@@ -235,7 +239,7 @@ ParseProgress ResponseParser::feed(std::string_view bytes, std::size_t& used) {
 }
 
 ParseProgress ResponseParser::finish_at_eof() {
-  if (!impl_->seen_bytes || !impl_->reader->is_header_done()) return ParseProgress::kNeedMore;
+  if (!impl_->begun || !impl_->reader->is_header_done()) return ParseProgress::kNeedMore;
   if (impl_->reader->is_done()) return ParseProgress::kDone;
   ErrorCode ec;
   impl_->reader->put_eof(ec);

@@ -55,9 +55,11 @@ class RequestParser {
 
 class ResponseParser {
  public:
-  explicit ResponseParser(ParseLimits limits);
+  explicit ResponseParser(std::size_t header_bytes_max);
   ~ResponseParser();
-  void start(bool to_head_request);
+  void start(bool to_head_request, std::size_t body_bytes_max);
+  /// Any byte of a response has come since start().
+  bool begun() const;
   ParseProgress feed(std::string_view bytes, std::size_t& used);
   /// The peer closed: kDone when that ends the body, else kNeedMore (the message was cut).
   ParseProgress finish_at_eof();

@@ -363,7 +363,9 @@ class Connection final : public HttpResponder, public std::enable_shared_from_th
     co_await asio::this_coro::throw_if_cancelled(false);
     if (answer_ == AnswerState::kNone && !peer_gone_) {
       keep_alive_ = keep_alive_ && !threw;
-      co_await respond_error({500, "internal_error", "The server failed to answer this request."});
+      // gcc 12 copies braced temporaries inside co_await bit by bit, so this one has a name.
+      const ParseFailure failure{500, "internal_error", "The server failed to answer this request."};
+      co_await respond_error(failure);
     }
     // A stream that was begun and not finished is cut: closing without the last chunk says so.
   }

@@ -64,6 +64,13 @@ class TestPeer {
   }
   void shut_down_writing() { ::shutdown(descriptor_, SHUT_WR); }
   bool connected() const { return descriptor_ >= 0; }
+  int descriptor() const { return descriptor_; }
+  /// Closes with a reset instead of an end.
+  void reset() {
+    const linger now{1, 0};
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    close();
+  }
 
   static sockaddr_in loopback(std::uint16_t port) {
     sockaddr_in address{};

@@ -45,8 +45,8 @@ struct HttpModelOptions {
 /// upstream_tls, upstream_error, upstream_stream_cut, upstream_stream_error (kProviderUnavailable),
 /// upstream_connect_timeout, upstream_first_token_timeout, upstream_timeout (kProviderTimeout),
 /// upstream_rate_limited (kProviderRateLimited), upstream_bad_http, upstream_bad_json, upstream_bad_answer,
-/// upstream_not_a_stream, upstream_too_large (kProviderGarbage), cancelled (kCancelled); a provider's own 4xx
-/// keeps its code, or is upstream_rejected (kProviderRejected).
+/// upstream_not_a_stream, upstream_too_large, upstream_unexpected_status (kProviderGarbage), cancelled
+/// (kCancelled); a provider's own 4xx keeps its code, or is upstream_rejected (kProviderRejected).
 Result<ModelClientPtr> make_http_model_client(HttpModelOptions options, net::HttpClient& http,
                                               Clock& clock = system_clock());
 
