@@ -253,7 +253,7 @@ class SimulatedModel final : public PlayedModel {
       return answer;
     }
     const auto& [first, second] = *pair;
-    const auto id = hash_bytes(first, hash_bytes(second, name_hash_));
+    const auto id = hash_bytes(seen.last_user, name_hash_);
     Word word = Word::kTie;
     if (known) {
       const bool a = answer_is_right(*known, first), b = answer_is_right(*known, second);
