@@ -1,5 +1,6 @@
 // Goal: no bytes make the reader of outcome records misbehave, and what it accepts survives being written.
 // Method: libFuzzer on one line; accepted records are written and read again.
+#include <cstdint>
 #include <cstdlib>
 
 #include "dataset/outcome_file.h"
