@@ -52,7 +52,8 @@ Task<void> compare_two(Run& run, NeedCompare need) {
     if (found.verdict == Verdict::kCannotTell && wants_embedding(*first, *second, context)) {
       // Copies: the answers live in a vector that may grow while the encoder works.
       const auto one = co_await embed_text(run, first->text);
-      const auto other = one ? co_await embed_text(run, second->text) : nullptr;
+      std::shared_ptr<const Embedding> other;
+      if (one) other = co_await embed_text(run, second->text);
       if (one && other) {
         context.embedding_similarity = cosine(*one, *other);
         found = compare_answers(*answer_of(run, need.first), *answer_of(run, need.second), context);

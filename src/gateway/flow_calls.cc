@@ -110,6 +110,12 @@ Task<ModelOutcome> guarded_call(ModelClient* client, ModelCall call, StreamSink*
       failure(ErrorKind::kInternal, "upstream_threw", "The upstream client failed: " + what));
 }
 
+/// The same as a coroutine of its own, which a cancellation must not unwind before its cost is known.
+Task<ModelOutcome> spawned_call(ModelClient* client, ModelCall call) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_return co_await guarded_call(client, std::move(call), nullptr);
+}
+
 }  // namespace
 
 bool cancelled(const asio::cancellation_state& state) {
@@ -122,8 +128,8 @@ Task<void> call_directly(Run& run, Call call, const Reason& reason) {
   const auto before = run.parts.clock.steady();
   std::optional<ClientStream> stream;
   if (prepared.call.stream) stream.emplace(run, prepared.call.configuration);
-  auto outcome =
-      co_await guarded_call(prepared.client, std::move(prepared.call), stream ? &*stream : nullptr);
+  StreamSink* to = stream ? &*stream : nullptr;
+  auto outcome = co_await guarded_call(prepared.client, std::move(prepared.call), to);
   run.upstream += run.parts.clock.steady() - before;
   settle(run, prepared.attempt, std::move(outcome));
 }
@@ -142,7 +148,7 @@ Task<void> make_calls(Run& run, Calls calls, const Reason& reason) {
     auto pending = std::make_shared<Pending>();
     pending->attempt = prepared.attempt;
     run.pending.push_back(pending);
-    asio::co_spawn(executor, guarded_call(prepared.client, std::move(prepared.call), nullptr),
+    asio::co_spawn(executor, spawned_call(prepared.client, std::move(prepared.call)),
                    asio::bind_cancellation_slot(
                        pending->stop.slot(),
                        [pending, waker = run.waker](std::exception_ptr error, ModelOutcome outcome) {
@@ -181,7 +187,8 @@ Task<void> wait_for_one(Run& run) {
   while (!run.pending.empty() && !reap(run)) {
     run.waker->expires_at(asio::steady_timer::time_point::max());
     (void)co_await run.waker->async_wait(kNoThrow);
-    if (cancelled(co_await asio::this_coro::cancellation_state)) break;
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancelled(cancellation)) break;
   }
   run.upstream += run.parts.clock.steady() - before;
 }

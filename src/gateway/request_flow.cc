@@ -79,7 +79,8 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
   auto& decision = *run.decision;
   const Turn turn{*run.view, run.evidence, decision.attempts, *run.snapshot};
   for (int i = 0; i < kStepsMax; ++i) {
-    if (run.client_gone || cancelled(co_await asio::this_coro::cancellation_state)) {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
+    if (run.client_gone || cancelled(cancellation)) {
       co_await stop_pending(run);
       co_return Ending{DecisionState::kCancelled, client_gone()};
     }
@@ -118,7 +119,8 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
       decision.reason = step.reason;
       const auto& error = std::get<GiveUp>(step.what).error;
       // The only failure of a request whose client has gone is that it has gone.
-      if (run.client_gone || cancelled(co_await asio::this_coro::cancellation_state)) {
+      const auto now = co_await asio::this_coro::cancellation_state;
+      if (run.client_gone || cancelled(now)) {
         co_return Ending{DecisionState::kCancelled, client_gone()};
       }
       co_return Ending{DecisionState::kFailed, error};
@@ -188,14 +190,9 @@ class Flow final : public RequestFlow {
     const bool throwing = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
     const auto number = parts_.next_number();
-    Run run{parts_,
-            runtime,
-            std::move(request),
-            std::move(options),
-            find_route(*runtime, request_model(request)),
-            &sink,
-            std::make_shared<Decision>(),
-            Draws(runtime->seed, number)};
+    auto route = find_route(*runtime, request->model);
+    Run run{parts_,           runtime, std::move(request),           std::move(options),
+            std::move(route), &sink,   std::make_shared<Decision>(), Draws(runtime->seed, number)};
     run.decision->number = number;
     flow::open_decision(run);
     const bool known = run.route || runtime->models.contains(run.request->model);
@@ -217,14 +214,9 @@ class Flow final : public RequestFlow {
                                                         std::shared_ptr<const ChatRequest> request,
                                                         RequestOptions options) override {
     const auto number = parts_.next_number();
-    Run run{parts_,
-            runtime,
-            std::move(request),
-            std::move(options),
-            find_route(*runtime, request_model(request)),
-            nullptr,
-            std::make_shared<Decision>(),
-            Draws(runtime->seed, number)};
+    auto route = find_route(*runtime, request->model);
+    Run run{parts_,           runtime, std::move(request),           std::move(options),
+            std::move(route), nullptr, std::make_shared<Decision>(), Draws(runtime->seed, number)};
     auto& decision = *run.decision;
     decision.number = number;
     flow::open_decision(run);
@@ -281,10 +273,6 @@ class Flow final : public RequestFlow {
     Configuration configuration;
     Reason reason;
   };
-
-  static const std::string& request_model(const std::shared_ptr<const ChatRequest>& request) {
-    return request->model;
-  }
 
   static std::shared_ptr<const Route> find_route(const Runtime& runtime, const std::string& name) {
     const auto found = runtime.routes.find(name);
@@ -380,8 +368,8 @@ class Flow final : public RequestFlow {
     }
     Configuration configuration;
     configuration.model = run.request->model;
-    co_return co_await serve_one(run, std::move(configuration),
-                                 {"named_model", "The request names this model."});
+    Reason reason{"named_model", "The request names this model."};
+    co_return co_await serve_one(run, std::move(configuration), std::move(reason));
   }
 
   /// One call of one configuration, streamed if the client wants it.
@@ -432,8 +420,9 @@ class Flow final : public RequestFlow {
       (void)co_await run.sink->fail(decision, *ending.error);
     }
     if (ticket) {
-      parts_.shadows->start(*std::move(ticket), {run.runtime, run.request, run.decision}, *this,
-                            co_await asio::this_coro::executor);
+      const auto executor = co_await asio::this_coro::executor;
+      ShadowWork work{run.runtime, run.request, run.decision};
+      parts_.shadows->start(*std::move(ticket), std::move(work), *this, executor);
     }
   }
 

@@ -128,7 +128,8 @@ class Runner final : public ShadowRunner {
   }
 
   Task<> wait_idle() override {
-    auto timer = std::make_shared<asio::steady_timer>(co_await asio::this_coro::executor);
+    const auto executor = co_await asio::this_coro::executor;
+    auto timer = std::make_shared<asio::steady_timer>(executor);
     for (;;) {
       timer->expires_at(asio::steady_timer::time_point::max());
       {
@@ -137,8 +138,8 @@ class Runner final : public ShadowRunner {
         waiters_.push_back(timer);
       }
       (void)co_await timer->async_wait(kNoThrow);
-      if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none)
-        co_return;
+      const auto cancellation = co_await asio::this_coro::cancellation_state;
+      if (cancellation.cancelled() != asio::cancellation_type::none) co_return;
     }
   }
 
