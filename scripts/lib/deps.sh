@@ -69,8 +69,10 @@ deps_get_pip() { # name==version [python tag for binary wheels, for example 311]
 }
 deps_get_npm() { deps_client npm && npm pack --silent "$1" >/dev/null; }
 deps_get_mvn() { # group:artifact:version[:type]
-  deps_client mvn && mvn -q -B -ntp -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
-    "-Dartifact=$1" "-DoutputDirectory=$PWD" >/dev/null
+  deps_client mvn || return 1
+  # Its error stream is shown only when it failed: even a quiet run writes terminal control codes there.
+  mvn -q -B -ntp org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy "-Dartifact=$1" "-DoutputDirectory=$PWD" \
+    >"$DEPS_TEMP/mvn.log" 2>&1 || { head -n 5 "$DEPS_TEMP/mvn.log" >&2; return 1; }
 }
 deps_bookworm_mirror() {
   apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 2>/dev/null |

@@ -2,7 +2,7 @@
 # What scripts/test --full adds to scripts/test; sourced by it (step, ctest_in and brevet_build come from there).
 
 # Only what has threads and no uninstrumented library in it is worth a ThreadSanitizer build.
-TSAN_FOLDERS="base net upstream store memory learning gateway server"
+TSAN_FOLDERS="base features net upstream store memory learning gateway server"
 
 clients_ready() {
   # The official clients, pinned, outside git.
