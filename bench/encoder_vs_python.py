@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 
+import onnxruntime
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests"))
 from encoder_reference import FOLDER, PythonEncoder
 
@@ -48,6 +50,9 @@ def main():
             theirs[pieces].append(statistics.median(times))
     source = os.path.join(FOLDER, "SOURCE")
     print("encoder:", open(source).read().strip() if os.path.exists(source) else FOLDER)
+    with open("/proc/cpuinfo") as lines:
+        cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
+    print(f"machine: {cpu}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; onnxruntime {onnxruntime.__version__} on the Python side")
     print(f"{options.threads} thread(s), {options.rounds} alternating rounds of {options.texts} texts, median per round")
     print("pieces   ours ms   python ms   ratio ours/python (least .. most)")
     worst = 0
