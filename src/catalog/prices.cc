@@ -13,6 +13,8 @@ namespace {
 
 __extension__ typedef __int128 Wide;
 
+constexpr std::int64_t kMillion = 1'000'000;
+
 tl::unexpected<Error> bad(const std::string& where, const std::string& field, const std::string& what) {
   return fail(ErrorKind::kCallerInvalid, "bad_price_file", where + ": " + field + " " + what + ".", field);
 }
@@ -32,19 +34,26 @@ std::optional<Money> price_from(const boost::json::value& value) {
 }  // namespace
 
 Cost price_usage(const ModelPrice& price, const Usage& usage) {
-  if (!usage.input_tokens || !usage.output_tokens) return {};
-  const auto cached = std::clamp<std::int64_t>(usage.cached_input_tokens.value_or(0), 0, *usage.input_tokens);
-  const auto created =
-      std::clamp<std::int64_t>(usage.cache_creation_tokens.value_or(0), 0, *usage.input_tokens - cached);
-  auto part = [](std::int64_t tokens, Money per_million) { return Wide{tokens} * per_million.pico_usd; };
-  const Wide sum = part(*usage.input_tokens - cached - created, price.input_per_million) +
-                   part(cached, price.cached_input_per_million.value_or(price.input_per_million)) +
-                   part(created, price.cache_creation_per_million.value_or(price.input_per_million)) +
-                   part(*usage.output_tokens, price.output_per_million);
-  const Wide pico = (sum + 500'000) / 1'000'000;
-  if (sum < 0 || pico > std::numeric_limits<std::int64_t>::max()) return {};
-  return {Money::from_pico(static_cast<std::int64_t>(pico)),
-          usage.estimated ? CostBasis::kAssumed : price.basis};
+  const std::int64_t input_price = price.input_per_million.pico_usd;
+  const std::int64_t output_price = price.output_per_million.pico_usd;
+  // A count that carries no price is not needed.
+  if ((!usage.input_tokens && input_price != 0) || (!usage.output_tokens && output_price != 0)) return {};
+  // A provider that reports parts larger than the whole is wrong, but no bill is negative.
+  const auto input = std::max<std::int64_t>(usage.input_tokens.value_or(0), 0);
+  const auto output = std::max<std::int64_t>(usage.output_tokens.value_or(0), 0);
+  const auto cached = std::clamp<std::int64_t>(usage.cached_input_tokens.value_or(0), 0, input);
+  const auto created = std::clamp<std::int64_t>(usage.cache_creation_tokens.value_or(0), 0, input - cached);
+  Cost cost;
+  cost.basis = usage.estimated ? CostBasis::kAssumed : price.basis;
+  if (cached > 0 && !price.cached_input_per_million) cost.basis = std::max(cost.basis, CostBasis::kAssumed);
+  const auto cached_price = price.cached_input_per_million.value_or(price.input_per_million).pico_usd;
+  const auto created_price = price.cache_creation_per_million.value_or(price.input_per_million).pico_usd;
+  const Wide sum = Wide{input - cached - created} * input_price + Wide{cached} * cached_price +
+                   Wide{created} * created_price + Wide{output} * output_price;
+  const Wide pico = (sum + kMillion / 2) / kMillion;
+  if (pico > std::numeric_limits<std::int64_t>::max()) return {};
+  cost.amount = Money::from_pico(static_cast<std::int64_t>(pico));
+  return cost;
 }
 
 Result<PriceTable> PriceTable::parse(std::string_view json, const std::string& name) {

@@ -25,8 +25,9 @@ struct ModelPrice {
   CostBasis basis = CostBasis::kPriced;             ///< kPriced or kAssumed
 };
 
-/// Cost of a usage, rounded to the nearest pico-USD. Unknown when input or output tokens are missing. Basis:
-/// that of the price, but assumed when the counts were estimated.
+/// Cost of a usage, rounded once to the nearest pico-USD: the one place where tokens become money. Unknown
+/// when a count that carries a price is missing, or out of range. Basis: that of the price, but assumed when
+/// the counts are estimates, or when cached tokens had to be priced as plain input.
 Cost price_usage(const ModelPrice& price, const Usage& usage);
 
 class PriceTable {

@@ -40,6 +40,7 @@ TEST(Prices, CachedTokensHaveTheirOwnPriceAndNeverExceedTheInput) {
   counts.cached_input_tokens = 1'000;
   EXPECT_EQ(table->price("small", counts).amount->to_string(), "0.0000075");
   EXPECT_EQ(table->price("big", counts).amount->to_string(), "0.00025") << "no cached price: as others";
+  EXPECT_EQ(table->price("big", counts).basis, CostBasis::kAssumed);
 }
 
 TEST(Prices, UnknownIsNeverZero) {
@@ -49,6 +50,10 @@ TEST(Prices, UnknownIsNeverZero) {
   Usage half;
   half.input_tokens = 5;
   EXPECT_FALSE(table->price("small", half).amount);
+  ModelPrice input_only;
+  input_only.input_per_million = Money::from_usd(1);
+  EXPECT_EQ(price_usage(input_only, half).amount->to_string(), "0.000005")
+      << "a count without a price is not needed";
   ModelPrice high;
   high.input_per_million = Money::from_usd(1e4);
   EXPECT_FALSE(price_usage(high, usage(std::int64_t{9'000'000'000'000'000'000}, 0)).amount) << "out of range";
