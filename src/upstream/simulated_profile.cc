@@ -152,7 +152,7 @@ std::string_view default_simulation_profile() {
   // Skills give about .60 and .88 right; loadings give what a text can tell of "weak is right" (AUROC about
   // .65 at best); prices are those of a small and a large model of one family.
   return R"({
-  "note": "A made-up world: no real model is behind these names. See docs on simulated upstreams.",
+  "note": "A made-up world: no real model is behind these names. See docs/recorded-and-simulated.md.",
   "questions": {"seed": 1, "requests": 20000, "repeat_share": 0.15, "reworded_share": 0.10},
   "shared": 0.5,
   "speed": 0,
