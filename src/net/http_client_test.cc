@@ -215,7 +215,7 @@ TEST_F(HttpClientTest, AnEarlyRefusalOfALargeBodyIsTheAnswer) {
   script([&](TestListener& listener) {
     auto peer = listener.accept();
     peer.read_until("\r\n\r\n");
-    peer.send("HTTP/1.1 413 Payload Too Large\r\ncontent-length: 3\r\n\r\nbig");
+    peer.send("HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig");
     peer.shut_down_writing();
     peer.read_to_end();
   });
