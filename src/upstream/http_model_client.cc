@@ -179,7 +179,9 @@ class HttpModelClient final : public ModelClient {
     for (;; ++tries) {
       if (auto refused = ask_breaker()) co_return give_up(exchange, std::move(*refused), spent, tries);
       Report report(*this);
-      auto result = exchange.stream ? co_await try_stream(&exchange) : co_await try_whole(&exchange);
+      // gcc 12 destroys the operands of a conditional co_await twice: the choice comes first.
+      Task<TryResult> one = exchange.stream ? try_stream(&exchange) : try_whole(&exchange);
+      auto result = co_await std::move(one);
       if (result) {
         report.done(nullptr, true);
         co_return finish(exchange, std::move(*result), spent, tries);
