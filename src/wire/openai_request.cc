@@ -331,11 +331,15 @@ Result<ChatRequest> parse_chat_request(std::string body, const ChatLimits& limit
 
 std::string canonical_request(const ChatRequest& request) {
   if (!request.raw) return {};
-  JsonDocument document;
   std::string body = *request.raw;
-  // Depth was checked when the request was parsed.
-  const auto root = document.read(body, std::max<std::size_t>(128, body.size() / 2));
-  return root && root->is_object() ? canonical_body(*root, body.size()) : std::string();
+  // The depth that is usual first, since another one makes the thread's parser allocate anew.
+  for (const std::size_t depth : {ChatLimits{}.depth_max, body.size() / 2}) {
+    JsonDocument document;
+    const auto root = document.read(body, depth);
+    if (root && root->is_object()) return canonical_body(*root, body.size());
+    if (root || !root.error().too_deep) break;
+  }
+  return {};
 }
 
 std::string request_hash(const ChatRequest& request) {

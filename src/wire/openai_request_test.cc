@@ -288,6 +288,15 @@ TEST(RequestHash, LaterGivesTheSame) {
   EXPECT_EQ(later->hash, now.hash);
   EXPECT_EQ(later->system_hash, now.system_hash);
   EXPECT_EQ(request_hash(now), now.hash);
+
+  limits.depth_max = 1000;  // deeper than usual
+  const std::string deep = R"({"model":"a","messages":[{"role":"user","content":"x"}],"d":)" +
+                           std::string(500, '[') + "1" + std::string(500, ']') + "}";
+  auto nested = parse_chat_request(deep, limits);
+  ASSERT_TRUE(nested);
+  add_request_hash(*nested);
+  limits.hash = HashWhen::kNow;
+  EXPECT_EQ(nested->hash, parse_chat_request(deep, limits)->hash);
 }
 
 // --- properties over random requests
