@@ -18,12 +18,16 @@
 namespace brevet {
 
 struct DecisionQuery {
+  DecisionQuery() = default;  // see RequestOptions
+
   std::string tenant;  ///< never empty: a tenant sees its own decisions only
   std::string route;   ///< empty = all
   std::size_t limit = 20;
 };
 
 struct ReportQuery {
+  ReportQuery() = default;  // see RequestOptions
+
   std::string tenant;
   std::string route;  ///< empty = all
 };

@@ -18,8 +18,11 @@
 
 namespace brevet {
 
-/// Per-request switches, from headers.
+/// Per-request switches, from headers. Not an aggregate on purpose: gcc 12 destroys an aggregate temporary
+/// twice when it is made inside a co_await expression.
 struct RequestOptions {
+  RequestOptions() = default;
+
   std::string tenant = "default";
   std::string session;           ///< x-session-id or empty
   bool force_reference = false;  ///< x-brevet-force: reference
