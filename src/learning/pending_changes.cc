@@ -36,8 +36,15 @@ std::string scores_setting(const Partition& partition) {
 
 std::optional<Outcome> labelled(const StoredOutcome& stored) {
   if (stored.guide_id != 0) return std::nullopt;
-  return Outcome{stored.id,    stored.request_hash, stored.embedding,
-                 stored.words, stored.agrees,       stored.weak_logprob};
+  Outcome outcome;
+  outcome.id = stored.id;
+  outcome.request_hash = stored.request_hash;
+  outcome.embedding = stored.embedding;
+  outcome.words = stored.words;
+  outcome.agrees = stored.agrees;
+  outcome.weak_logprob = stored.weak_logprob;
+  outcome.spot_check = stored.spot_check;
+  return outcome;
 }
 
 std::optional<Skill> PendingChanges::skill(const Partition& partition,

@@ -130,6 +130,7 @@ void learn_from_shadow(const ShadowResult& result, const Decision& decision, Pen
     outcome.words = result.words;
     outcome.agrees = result.weak_alone == Verdict::kSame;
     outcome.weak_logprob = result.weak_logprob;
+    outcome.spot_check = result.spot_check;
     outcome.time = decision.time;
     changes.add(std::move(outcome));
     ++counts.outcomes_learned;

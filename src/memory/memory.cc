@@ -34,6 +34,7 @@ struct PartitionView {
   Partition partition;
   Table<Skill> skills;
   Table<Guide> guides;
+  std::shared_ptr<const EstimateView> estimates;
   SortedScores scores;
 };
 using PartitionViewPtr = std::shared_ptr<const PartitionView>;
@@ -96,9 +97,19 @@ class MemorySnapshot : public Snapshot {
     return **found;
   }
 
-  Estimate estimate(const Partition&, const RequestFeatures&) const override { return {}; }
-  std::optional<double> after_answer(const Partition&, const Estimate&, double) const override {
-    return std::nullopt;
+  Estimate estimate(const Partition& partition, const RequestFeatures& features) const override {
+    const PartitionView* view = find(partition);
+    if (view == nullptr || !view->estimates) return {};
+    Estimate out = view->estimates->estimate(features.embedding.get(), &features.words);
+    if (out.outcomes > 0) out.score_rank = ScoreWindow::rank(view->scores, out.score);
+    return out;
+  }
+
+  std::optional<double> after_answer(const Partition& partition, const Estimate& before,
+                                     double mean_logprob) const override {
+    const PartitionView* view = find(partition);
+    if (view == nullptr || !view->estimates) return std::nullopt;
+    return view->estimates->after_answer(before, mean_logprob);
   }
 
   const PartitionView* find(const Partition& partition) const {
@@ -135,6 +146,7 @@ struct PartitionState {
   Partition partition;
   Table<Skill> skills;
   Table<Guide> guides;
+  Estimator estimator;
   ScoreWindow scores;
   bool scores_unsaved = false;
   std::deque<std::uint64_t> outcome_ids;                 ///< those in the store, oldest first
@@ -401,6 +413,7 @@ std::string Memory::model_id(std::string_view model) const {
 
 void Memory::absorb(const Partition& partition, const Outcome& outcome) {
   PartitionState& state = impl_->get(partition);
+  state.estimator.absorb(outcome);
   state.outcome_ids.push_back(outcome.id);
   if (state.outcome_ids.size() > impl_->options.outcomes_max) impl_->over_bound.push_back(&state);
   ++impl_->figures.outcomes;
@@ -420,6 +433,7 @@ std::vector<std::uint64_t> Memory::take_outcomes_over_bound() {
   for (PartitionState* state : impl_->over_bound) {
     while (state->outcome_ids.size() > impl_->options.outcomes_max) {
       ids.push_back(state->outcome_ids.front());
+      state->estimator.forget(ids.back());
       state->outcome_ids.pop_front();
     }
   }
@@ -476,6 +490,7 @@ SnapshotPtr Memory::publish() {
     view->partition = state->partition;
     view->skills = state->skills.snapshot();
     view->guides = state->guides.snapshot();
+    view->estimates = state->estimator.publish();
     view->scores = state->scores.sorted();
     impl_->views.set(state->key, std::move(view));
     state->changed = false;

@@ -15,25 +15,17 @@
 #include <vector>
 
 #include "domain/memory_entry.h"
+#include "memory/estimator.h"
 #include "memory/snapshot.h"
 
 namespace brevet {
 
 struct MemoryOptions {
-  std::size_t skills_max = 100'000;   ///< per partition; the least used are evicted
-  std::size_t guides_max = 2'000;     ///< per partition; those with the fewest wins over losses are evicted
-  std::size_t outcomes_max = 50'000;  ///< per partition, the newest are kept
+  std::size_t skills_max = 100'000;  ///< per partition; the least used are evicted
+  std::size_t guides_max = 2'000;    ///< per partition; those with the fewest wins over losses are evicted
+  std::size_t outcomes_max =
+      20'000;  ///< per partition, the newest are kept; a restart learns them again (about .2 ms each)
   std::size_t model_ids_max = 4'096;  ///< models whose returned id is watched
-};
-
-/// One labelled outcome of the weak configuration, alone.
-struct Outcome {
-  std::uint64_t id = 0;  ///< grows with time
-  std::string request_hash;
-  std::shared_ptr<const Embedding> embedding;  ///< may be null
-  std::shared_ptr<const SparseVector> words;   ///< may be null
-  bool agrees = false;
-  std::optional<double> weak_logprob;
 };
 
 struct MemoryFigures {

@@ -62,7 +62,7 @@ TEST(Memory, TenantsNeverSeeEachOther) {
     const auto id = static_cast<std::uint64_t>(t + 1);
     memory.put_skill(p, skill(id, "the same request", shared_direction));
     memory.put_guide(p, guide(id, shared_direction));
-    memory.absorb(p, {id, "the same request", shared_direction, nullptr, true, std::nullopt});
+    memory.absorb(p, {id, "the same request", shared_direction, nullptr, true, std::nullopt, false});
     memory.observe_score(p, 0.5);
   }
   const auto snapshot = memory.publish();
@@ -241,7 +241,7 @@ TEST(Memory, BoundsHoldAndTheLeastUsedGo) {
     g.wins = id == 5 ? 100 : 0;
     memory.put_guide(p, g);
     EXPECT_LE(memory.figures().guides, 10U);
-    memory.absorb(p, {id, std::to_string(id), nullptr, nullptr, true, std::nullopt});
+    memory.absorb(p, {id, std::to_string(id), nullptr, nullptr, true, std::nullopt, false});
     const auto over = memory.take_outcomes_over_bound();
     EXPECT_EQ(over.size(), id > 50 ? 1U : 0U);
     if (id > 50) {

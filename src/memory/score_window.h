@@ -22,7 +22,7 @@ using SortedScores = std::shared_ptr<const std::vector<float>>;
 
 class ScoreWindow {
  public:
-  static constexpr std::size_t kMost = 2048;  ///< a share is then known to about one point
+  static constexpr std::size_t kMost = 500;   ///< a share is then known to about two points
   static constexpr std::size_t kLeast = 100;  ///< fewer say nothing about a quantile
 
   void add(double score) {

@@ -1,94 +1,13 @@
 #include "memory/vector_index.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cstring>
 
+#include "memory/simd.h"
+
 namespace brevet {
 namespace {
-
-using Lanes = float __attribute__((vector_size(64), aligned(4)));
-constexpr std::size_t kLanes = 16;
-
-// One body for every width: the compiler splits the 16 lanes into what the target has, so the order of
-// additions is the same for all of them.
-inline __attribute__((always_inline)) float dot_body(const float* a, const float* b, std::size_t dimension) {
-  Lanes sum0{};
-  Lanes sum1{};
-  std::size_t i = 0;
-  for (; i + 2 * kLanes <= dimension; i += 2 * kLanes) {
-    sum0 += *reinterpret_cast<const Lanes*>(a + i) * *reinterpret_cast<const Lanes*>(b + i);
-    sum1 += *reinterpret_cast<const Lanes*>(a + i + kLanes) * *reinterpret_cast<const Lanes*>(b + i + kLanes);
-  }
-  sum0 += sum1;
-  float total = 0;
-  for (std::size_t lane = 0; lane < kLanes; ++lane) total += sum0[lane];
-  for (; i < dimension; ++i) total += a[i] * b[i];
-  return total;
-}
-
-inline __attribute__((always_inline)) void hamming_body(const std::uint64_t* sketches, std::size_t count,
-                                                        const std::uint64_t* query, std::size_t words,
-                                                        std::uint16_t* out) {
-  for (std::size_t v = 0; v < count; ++v, sketches += words) {
-    int different = 0;
-    for (std::size_t w = 0; w < words; ++w) different += __builtin_popcountll(sketches[w] ^ query[w]);
-    out[v] = static_cast<std::uint16_t>(different);
-  }
-}
-
-using DotFunction = float (*)(const float*, const float*, std::size_t);
-using HammingFunction = void (*)(const std::uint64_t*, std::size_t, const std::uint64_t*, std::size_t,
-                                 std::uint16_t*);
-
-float dot_plain(const float* a, const float* b, std::size_t n) {
-  return dot_body(a, b, n);
-}
-void hamming_plain(const std::uint64_t* s, std::size_t n, const std::uint64_t* q, std::size_t w,
-                   std::uint16_t* out) {
-  hamming_body(s, n, q, w, out);
-}
-
-#if defined(__x86_64__)
-__attribute__((target("avx2,fma"))) float dot_avx2(const float* a, const float* b, std::size_t n) {
-  return dot_body(a, b, n);
-}
-__attribute__((target("avx512f,fma"))) float dot_avx512(const float* a, const float* b, std::size_t n) {
-  return dot_body(a, b, n);
-}
-__attribute__((target("popcnt"))) void hamming_popcnt(const std::uint64_t* s, std::size_t n,
-                                                      const std::uint64_t* q, std::size_t w,
-                                                      std::uint16_t* out) {
-  if (w == 6) {
-    hamming_body(s, n, q, 6, out);  // 384 dimensions: a constant count unrolls
-  } else {
-    hamming_body(s, n, q, w, out);
-  }
-}
-// Chosen by hand and not by target_clones: resolvers of the latter run before the sanitizers are ready.
-DotFunction choose_dot() {
-  if (__builtin_cpu_supports("avx512f")) return dot_avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return dot_avx2;
-  return dot_plain;
-}
-HammingFunction choose_hamming() {
-  return __builtin_cpu_supports("popcnt") ? hamming_popcnt : hamming_plain;
-}
-#else
-DotFunction choose_dot() {
-  return dot_plain;
-}
-HammingFunction choose_hamming() {
-  return hamming_plain;
-}
-#endif
-
-void hamming(const std::uint64_t* sketches, std::size_t count, const std::uint64_t* query, std::size_t words,
-             std::uint16_t* out) {
-  static const HammingFunction function = choose_hamming();
-  function(sketches, count, query, words, out);
-}
 
 void sketch_of(const float* vector, std::size_t dimension, std::uint64_t* out) {
   std::memset(out, 0, (dimension + 63) / 64 * sizeof(std::uint64_t));
@@ -98,11 +17,6 @@ void sketch_of(const float* vector, std::size_t dimension, std::uint64_t* out) {
 }
 
 }  // namespace
-
-float dot(const float* a, const float* b, std::size_t dimension) {
-  static const DotFunction function = choose_dot();
-  return function(a, b, dimension);
-}
 
 // Slots below the count that a snapshot knows are never written again, so the writer may fill the rest of a
 // block that readers hold. The last block starts small and doubles: most partitions stay small.

@@ -20,9 +20,6 @@
 
 namespace brevet {
 
-/// Sum of products in a fixed order of lanes, with the widest vectors that this machine has.
-float dot(const float* a, const float* b, std::size_t dimension);
-
 class VectorIndex {
  public:
   struct Hit {

@@ -49,7 +49,7 @@ CREATE TABLE guides(
 CREATE TABLE outcomes(
   id INTEGER PRIMARY KEY, partition INTEGER NOT NULL REFERENCES partitions(id), request_hash TEXT NOT NULL,
   embedding BLOB, words BLOB, agrees INTEGER NOT NULL, weak_logprob REAL, guide INTEGER NOT NULL,
-  time INTEGER NOT NULL);
+  spot_check INTEGER NOT NULL, time INTEGER NOT NULL);
 CREATE TABLE settings(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 )sql"};
 
@@ -252,8 +252,7 @@ Result<> SqliteStore::prepare_writes() {
        "decision_id, created, wins, losses) VALUES(?,?,?,?,?,?,?,?,?,?,?)"},
       {&put_outcome_,
        "INSERT OR REPLACE INTO outcomes(id, partition, request_hash, embedding, words, agrees, weak_logprob, "
-       "guide, "
-       "time) VALUES(?,?,?,?,?,?,?,?,?)"},
+       "guide, spot_check, time) VALUES(?,?,?,?,?,?,?,?,?,?)"},
       {&put_setting_, "INSERT OR REPLACE INTO settings(name, value) VALUES(?,?)"},
       {&put_partition_,
        "INSERT OR IGNORE INTO partitions(tenant, encoder_hash, weak, reference, system_hash) "
@@ -385,7 +384,8 @@ Result<> SqliteStore::write(const WriteBatch& batch) {
     put_outcome_.bind(6, std::int64_t{outcome.agrees})
         .bind(7, outcome.weak_logprob)
         .bind(8, static_cast<std::int64_t>(outcome.guide_id))
-        .bind(9, to_integer(outcome.time));
+        .bind(9, std::int64_t{outcome.spot_check})
+        .bind(10, to_integer(outcome.time));
     if (auto done = put_outcome_.run(); !done) return done;
   }
   for (const auto& [name, value] : batch.settings) {
@@ -482,7 +482,8 @@ Result<> SqliteStore::load(const LoadVisitor& visitor) const {
   }
   if (visitor.outcome) {
     auto rows = statement(
-        "SELECT id, partition, request_hash, embedding, words, agrees, weak_logprob, guide, time FROM "
+        "SELECT id, partition, request_hash, embedding, words, agrees, weak_logprob, guide, spot_check, time "
+        "FROM "
         "outcomes "
         "ORDER BY id");
     if (!rows) return tl::unexpected(rows.error());
@@ -499,7 +500,8 @@ Result<> SqliteStore::load(const LoadVisitor& visitor) const {
       outcome.agrees = rows->integer(5) != 0;
       if (!rows->null(6)) outcome.weak_logprob = rows->real(6);
       outcome.guide_id = static_cast<std::uint64_t>(rows->integer(7));
-      outcome.time = to_instant(rows->integer(8));
+      outcome.spot_check = rows->integer(8) != 0;
+      outcome.time = to_instant(rows->integer(9));
       visitor.outcome(std::move(outcome));
     }
     if (auto done = rows->finish(); !done) return done;

@@ -37,6 +37,7 @@ struct StoredOutcome {
   bool agrees = false;
   std::optional<double> weak_logprob;
   std::uint64_t guide_id = 0;  ///< 0: weak alone
+  bool spot_check = false;     ///< weak had served
   Instant time{};
 };
 

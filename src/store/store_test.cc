@@ -87,6 +87,7 @@ TEST(Store, ReadsBackWhatWasWritten) {
     outcome.words = std::make_shared<SparseVector>(SparseVector{{1, 262'143}, {0.6F, 0.8F}});
     outcome.agrees = true;
     outcome.weak_logprob = -0.125;
+    outcome.spot_check = true;
     outcome.time = at(12);
     batch.outcomes.push_back(outcome);
     outcome.id = 2;
@@ -94,6 +95,7 @@ TEST(Store, ReadsBackWhatWasWritten) {
     outcome.words = nullptr;
     outcome.weak_logprob = std::nullopt;
     outcome.agrees = false;
+    outcome.spot_check = false;
     batch.outcomes.push_back(outcome);
     batch.decisions.push_back(decision("dec_1", at(20)));
     batch.settings.emplace_back("blob", std::string("\0\1\2", 3));
@@ -142,6 +144,9 @@ TEST(Store, ReadsBackWhatWasWritten) {
   EXPECT_EQ(outcomes[0].words->value, (std::vector<float>{0.6F, 0.8F}));
   EXPECT_EQ(outcomes[1].weak_logprob, std::nullopt);
   EXPECT_EQ(outcomes[1].words, nullptr);
+  EXPECT_TRUE(outcomes[0].spot_check);
+  EXPECT_FALSE(outcomes[1].spot_check);
+  EXPECT_EQ(outcomes[1].time, at(12));
   EXPECT_EQ((*store)->setting("blob").value(), std::string("\0\1\2", 3));
   EXPECT_EQ((*store)->setting("none").value(), std::nullopt);
 
