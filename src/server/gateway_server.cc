@@ -5,11 +5,11 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "net/http_target.h"
 #include "server/client_keys.h"
 #include "server/http_response_sink.h"
 #include "server/http_status.h"
 #include "server/metrics.h"
-#include "server/target.h"
 #include "wire/json_text.h"
 #include "wire/openai_chat.h"
 
@@ -22,6 +22,11 @@ constexpr std::size_t kTagsBytesMax = 256;
 constexpr std::size_t kDecisionsMax = 1000;
 constexpr std::size_t kCommentBytesMax = 1024;
 
+using net::json_type;
+using net::normal_path;
+using net::percent_decoded;
+using net::query_value;
+using net::whole_number;
 using Names = std::vector<std::string>;
 
 bool plain_token(std::string_view text) {
@@ -159,7 +164,7 @@ class Server final : public GatewayServer {
                           "/images/generations", "/audio/speech", "/moderations"};
     const bool other = std::find(openai.begin(), openai.end(), path) != openai.end();
     auto error =
-        make_error(ErrorKind::kCallerNotFound, other ? "unsupported_endpoint" : "unknown_path",
+        make_error(ErrorKind::kCallerNotFound, other ? "unsupported_endpoint" : "unknown_endpoint",
                    other ? "This gateway does not serve that endpoint; it serves POST /v1/chat/completions."
                          : "There is nothing at this path. Try POST /v1/chat/completions, GET /v1/models or "
                            "GET /health.");

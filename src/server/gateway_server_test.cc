@@ -7,8 +7,8 @@
 
 #include <boost/json.hpp>
 
+#include "net/http_target.h"
 #include "server/http_status.h"
-#include "server/target.h"
 
 namespace brevet {
 namespace {
@@ -573,8 +573,8 @@ TEST_F(GatewayServerTest, WrongMethodsPathsAndTypes) {
   got = chat(kHello, {{"content-type", "application/x-www-form-urlencoded"}});
   EXPECT_EQ(got.status, 415);
   EXPECT_EQ(got.code(), "unsupported_media_type");
-  EXPECT_EQ(ask("GET", "/nothing").code(), "unknown_path");
-  EXPECT_EQ(ask("GET", "/").code(), "unknown_path");
+  EXPECT_EQ(ask("GET", "/nothing").code(), "unknown_endpoint");
+  EXPECT_EQ(ask("GET", "/").code(), "unknown_endpoint");
   EXPECT_EQ(ask("POST", "/v1/embeddings", "{}").code(), "unsupported_endpoint");
   EXPECT_EQ(ask("GET", "/v1/chat/completions/../../etc/passwd").status, 404);
   EXPECT_EQ(ask("POST", "/chat/completions", kHello).status, 200) << "a base_url without /v1 works";
@@ -757,6 +757,7 @@ TEST(HttpStatus, ServersOwnErrorsSpeakTheSameProtocol) {
 }
 
 TEST(Target, PathsQueriesAndTypes) {
+  using namespace net;
   EXPECT_EQ(normal_path("/v1/models/"), "/models");
   EXPECT_EQ(normal_path("/v1"), "/");
   EXPECT_EQ(normal_path("/v1x"), "/v1x");

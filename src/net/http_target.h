@@ -1,4 +1,4 @@
-// Reading a request target: path, percent escapes, query. Used by server only. Pure.
+// Reading a request target (path, percent escapes, query) and media types. Used by server. Pure.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace brevet {
+namespace brevet::net {
 
 /// The path below /v1: with or without that prefix (clients differ in their base_url), without slashes at the
 /// end.
@@ -25,4 +25,4 @@ std::optional<std::uint64_t> whole_number(std::string_view text);
 /// application/json and application/*+json, with or without parameters.
 bool json_type(std::string_view content_type);
 
-}  // namespace brevet
+}  // namespace brevet::net

@@ -1,6 +1,6 @@
-#include "server/target.h"
+#include "net/http_target.h"
 
-namespace brevet {
+namespace brevet::net {
 namespace {
 
 int hex(char c) {
@@ -78,4 +78,4 @@ bool json_type(std::string_view content_type) {
          (lower.size() > 5 && lower.compare(lower.size() - 5, 5, "+json") == 0);
 }
 
-}  // namespace brevet
+}  // namespace brevet::net
