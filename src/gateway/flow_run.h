@@ -46,6 +46,8 @@ struct Run {
   Evidence evidence;
   /// For each attempt the reason of the step that made it.
   std::vector<Reason> called_because;
+  /// For each attempt the bytes that a guide or transform added to the client's prompt.
+  std::vector<std::size_t> added_bytes;
 
   std::vector<std::shared_ptr<Pending>> pending;
   std::shared_ptr<asio::steady_timer> waker;  ///< cancelled when a pending call ends; made with the first

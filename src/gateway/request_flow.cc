@@ -446,10 +446,15 @@ class Flow final : public RequestFlow {
       return;
     }
     const auto model = run.runtime->models.find(route.reference.model);
+    Usage usage = served && served->answer ? served->answer->usage : Usage{};
+    if (usage.input_tokens && decision.accepted >= 0) {
+      // The reference would have been sent the client's prompt, without the guide; four bytes a token.
+      const auto added = run.added_bytes[static_cast<std::size_t>(decision.accepted)] / 4;
+      usage.input_tokens = std::max<std::int64_t>(1, *usage.input_tokens - static_cast<std::int64_t>(added));
+    }
     auto estimate =
         baseline_.estimate(route.name, decision.partition.reference,
-                           model == run.runtime->models.end() ? nullptr : model->second.client.get(),
-                           served && served->answer ? served->answer->usage : Usage{},
+                           model == run.runtime->models.end() ? nullptr : model->second.client.get(), usage,
                            run.request->raw ? run.request->raw->size() : 0);
     decision.baseline = estimate.cost;
     decision.baseline_note = std::move(estimate.note);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gateway/request_flow.h"
+#include "prompt/guide.h"
 
 namespace brevet {
 
@@ -37,11 +38,37 @@ const char* name_of(ShadowRefusal refusal) {
 
 namespace {
 
-/// Weak alone, two remembered guides, a new one; a guide written and perhaps two judge calls. Each is taken
-/// to cost what the reference's answer to this request costs, which a weak call seldom reaches.
-constexpr int kWorstCaseCalls = 5;
-/// A spot check is one call of the reference.
-constexpr int kWorstCaseSpotCheck = 1;
+/// What a shadow may call at most under the plan's defaults: weak alone, with two remembered guides and with
+/// a new one, which the reference writes. A plan that is configured to do more (more guides, a judge) is
+/// still charged in full when it is settled.
+constexpr int kWeakCallsMax = 4;
+/// Tokens that a guide, or the prompt that asks for one, adds to a request.
+constexpr std::int64_t kGuidePromptTokens = 300;
+/// A weak model may ramble where the reference was brief.
+constexpr std::int64_t kOutputSafety = 2;
+
+/// The worst case of one shadow; empty when it cannot be priced.
+std::optional<Money> worst_case(const ShadowCandidate& candidate, bool spot_check) {
+  const auto& baseline = candidate.decision.baseline.amount;
+  if (spot_check || !baseline) return baseline;
+  const auto price = [&](const Configuration& who, std::int64_t output) {
+    const auto& usage = candidate.decision.served()->answer->usage;
+    Usage most;
+    most.input_tokens = usage.input_tokens.value_or(static_cast<std::int64_t>(
+                            candidate.request.raw ? candidate.request.raw->size() / 4 : 0)) +
+                        kGuidePromptTokens;
+    most.output_tokens = output;
+    const auto model = candidate.runtime.models.find(who.model);
+    const auto cost = model == candidate.runtime.models.end() ? Cost{} : model->second.client->price(most);
+    // Where only whole calls have a known cost, the reference's own answer bounds them.
+    return cost.amount.value_or(*baseline);
+  };
+  const auto served_output =
+      candidate.decision.served()->answer->usage.output_tokens.value_or(kGuideTokensMax);
+  Money worst = price(candidate.route.weak, served_output * kOutputSafety) * kWeakCallsMax;
+  if (candidate.route.learning.guides) worst += price(candidate.route.reference, kGuideTokensMax);
+  return worst;
+}
 
 class Runner final : public ShadowRunner {
  public:
@@ -65,9 +92,7 @@ class Runner final : public ShadowRunner {
     ticket.tenant = decision.tenant;
     ticket.route = decision.route;
     ticket.parallel_max = std::max<std::size_t>(1, learning.parallel_max);
-    if (decision.baseline.amount) {
-      ticket.booked = *decision.baseline.amount * (weak_served ? kWorstCaseSpotCheck : kWorstCaseCalls);
-    }
+    ticket.booked = worst_case(candidate, weak_served);
     {
       std::lock_guard lock(mutex_);
       if (stopping_) return refuse_locked(ShadowRefusal::kStopping);

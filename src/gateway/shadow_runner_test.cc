@@ -182,7 +182,9 @@ TEST(Shadow, OneAtATimePerDistinctRequest) {
   EXPECT_THAT(two.log, ElementsAre("whole strong The answer is 42.")) << "the user never waits for a shadow";
   EXPECT_EQ(world.shadows->counters().running, 2u);
   EXPECT_EQ(refused(world, ShadowRefusal::kSingleFlight), 1u);
-  EXPECT_EQ(world.figures().booked, Money::from_pico(2 * 5 * 20'000))
+  // Four weak calls of 100 + 300 tokens in and 20 out, and a guide of 320 tokens.
+  const std::int64_t worst = 4 * (400 * 10 + 20 * 100) + (400 * 100 + 320 * 1'000);
+  EXPECT_EQ(world.figures().booked, Money::from_pico(2 * worst))
       << "the worst case is booked before the call";
   gate->open();
   world.poll();
@@ -232,7 +234,7 @@ TEST(Shadow, TheBudgetIsAShareOfServing) {
   world.learn();
   world.route.learning.allowance = Money{};
   world.route.learning.budget_share = 0.5;
-  // Each shadow books 5 x 20000 and spends 1000; half of serving is 10000 a request.
+  // Each shadow books 384000 and spends 1000; half of serving is 10000 a request.
   for (int i = 0; i < 100; ++i) world.serve(World::request("auto", "Question " + std::to_string(i)));
   const auto figures = world.figures();
   EXPECT_GT(figures.shadows, 50u);
