@@ -10,7 +10,7 @@ import re
 import sys
 
 LITERAL = re.compile(r'"([a-z][a-z0-9_]+)"')
-DIRECT = re.compile(r'ErrorKind::k\w+,\s*"([a-z][a-z0-9_]+)"')
+KIND_FIRST = re.compile(r"[({](?=\s*ErrorKind::k\w+,)")
 # Deadlines travel through the HTTP client by the code that they will have.
 TIMEOUT = re.compile(r'"([a-z_]+_timeout)"')
 # A function that takes a code: its name, and its parameters up to the brace or the arrow of the result.
@@ -72,8 +72,10 @@ def codes_in(root):
                     for code in LITERAL.findall(given[index]):
                         if not code.endswith("_"):  # the front of a code that is put together
                             found[code].add(path.relative_to(root))
-        for code in DIRECT.findall(text):
-            found[code].add(path.relative_to(root))
+        for match in KIND_FIRST.finditer(text):
+            for code in LITERAL.findall((arguments(text, match.end() - 1) + [""])[1]):
+                if not code.endswith("_"):
+                    found[code].add(path.relative_to(root))
         for match in ASSIGNED.finditer(text):
             for code in LITERAL.findall(re.sub(r"\([^()]*\)", "", match[1])):
                 if not code.endswith("_"):
