@@ -2,7 +2,8 @@
 // only.
 //
 // A Run belongs to one coroutine on one thread. Parts: request_flow.cc tells the life of a request,
-// flow_calls.cc makes model calls and streams them, evidence.cc answers needs, flow_shadow.cc runs shadows.
+// flow_drive.cc drives a strategy, flow_calls.cc makes model calls and streams them, evidence.cc answers
+// needs, flow_shadow.cc runs shadows.
 #pragma once
 
 #include <memory>
@@ -86,5 +87,8 @@ void account(Run& run);
 void open_decision(Run& run);
 
 bool cancelled(const asio::cancellation_state& state);
+Error client_gone();
+/// What strategies see of a request to be served.
+void make_view(Run& run);
 
 }  // namespace brevet::flow

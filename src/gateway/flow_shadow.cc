@@ -113,11 +113,7 @@ Task<std::shared_ptr<const ShadowResult>> run_shadow(Run& run, std::shared_ptr<c
     co_await fetch_features(run);
   }
 
-  const auto weak = run.runtime->models.find(route.weak.model);
-  run.view.emplace(RequestView{*run.request, run.features, decision.partition, route.weak, route.reference,
-                               route.candidates});
-  run.view->weak_has_logprobs = weak != run.runtime->models.end() && weak->second.logprobs;
-  run.view->may_write_guide = route.learning.guides;
+  make_view(run);
   run.view->served_answer = &*served->answer;
   run.view->served_by = &served->configuration;
   run.view->spot_check = served->configuration != route.reference;

@@ -1,0 +1,171 @@
+// Drives a strategy step by step, opens a decision and accounts for what was done.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gateway/flow_run.h"
+
+namespace brevet::flow {
+
+namespace {
+
+Error internal(const char* code, std::string message) {
+  return Error{ErrorKind::kInternal, code, std::move(message)};
+}
+
+}  // namespace
+
+Error client_gone() {
+  return Error{ErrorKind::kCancelled, "client_gone", "The client hung up before the answer was complete."};
+}
+
+void make_view(Run& run) {
+  const auto& route = *run.route;
+  auto& partition = run.decision->partition;
+  run.view.emplace(
+      RequestView{*run.request, run.features, partition, route.weak, route.reference, route.candidates});
+  const auto weak = run.runtime->models.find(route.weak.model);
+  run.view->weak_has_logprobs = weak != run.runtime->models.end() && weak->second.logprobs;
+  run.view->may_write_guide = route.learning.guides;
+}
+
+void open_decision(Run& run) {
+  auto& decision = *run.decision;
+  decision.id = run.parts.new_decision_id();
+  decision.time = run.parts.clock.now();
+  decision.tenant = run.options.tenant;
+  decision.tags = run.options.tags.substr(0, kTagBytesMax);
+  decision.session = run.options.session;
+  run.started = run.parts.clock.steady();
+  if (!run.route) {
+    decision.learn = false;
+    return;
+  }
+  const auto& route = *run.route;
+  const auto& request = *run.request;
+  decision.route = route.name;
+  decision.strategy = route.strategy->name();
+  decision.partition.tenant = run.options.tenant;
+  decision.partition.encoder_hash = run.parts.features.encoder_hash();
+  decision.partition.weak = route.weak.key();
+  decision.partition.reference = route.reference.key();
+  decision.partition.system_hash = request.system_hash;
+  const bool keep = run.options.store && route.store != StoreContent::kNone;
+  if (keep) {
+    decision.request_hash = request.hash;
+    decision.system_hash = request.system_hash;
+    decision.store_text = route.store == StoreContent::kText;
+    if (decision.store_text) decision.request_text = request.last_user_text();
+  }
+  // What is learned holds the request's hash and embedding, so what is not to be kept is not learned from.
+  decision.learn = run.options.learn && keep && route.learning.enabled && route.shadow_plan != nullptr;
+  if (decision.session.empty()) {
+    const auto first_user = std::find_if(request.messages.begin(), request.messages.end(),
+                                         [](const ChatMessage& message) { return message.role == "user"; });
+    const std::string_view text =
+        first_user == request.messages.end() ? std::string_view{} : first_user->text;
+    const auto seed = hash_bytes(run.options.tenant, hash_bytes(request.system_hash));
+    decision.session = fmt::format("ses_{:016x}", hash_bytes(text, seed));
+  }
+}
+
+Task<Ending> drive(Run& run, const Strategy& strategy) {
+  auto& decision = *run.decision;
+  const Turn turn{*run.view, run.evidence, decision.attempts, *run.snapshot};
+  for (int i = 0; i < kStepsMax; ++i) {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
+    if (run.client_gone || cancelled(cancellation)) {
+      co_await stop_pending(run);
+      co_return Ending{DecisionState::kCancelled, client_gone()};
+    }
+    Step step = strategy.next(turn, run.draws);
+    decision.steps.push_back(step.reason);
+    if (auto* need = std::get_if<Need>(&step.what)) {
+      co_await answer_need(run, std::move(*need));
+    } else if (auto* calls = std::get_if<Calls>(&step.what)) {
+      if (calls->calls.empty() || decision.attempts.size() + calls->calls.size() > kCallsMax) break;
+      co_await make_calls(run, std::move(*calls), step.reason);
+      if (run.began) {
+        // Bytes are with the client: this attempt is the answer, whole or cut.
+        const auto& attempt = decision.attempts.back();
+        if (attempt.state == AttemptState::kDone) {
+          decision.accepted = attempt.id;
+          co_return Ending{DecisionState::kServed, std::nullopt};
+        }
+        const bool gone = run.client_gone || attempt.state == AttemptState::kCancelled;
+        co_return Ending{gone ? DecisionState::kCancelled : DecisionState::kFailed,
+                         gone ? client_gone() : attempt.error};
+      }
+    } else if (std::holds_alternative<Wait>(step.what)) {
+      if (run.pending.empty()) break;
+      co_await wait_for_one(run);
+    } else if (const auto* accept = std::get_if<Accept>(&step.what)) {
+      const auto id = static_cast<std::size_t>(accept->attempt);
+      if (accept->attempt < 0 || id >= decision.attempts.size() ||
+          decision.attempts[id].state != AttemptState::kDone)
+        break;
+      co_await stop_pending(run);
+      decision.accepted = accept->attempt;
+      decision.reason = step.reason.code == kAsCalled ? run.called_because[id] : std::move(step.reason);
+      co_return Ending{DecisionState::kServed, std::nullopt};
+    } else {
+      co_await stop_pending(run);
+      decision.reason = step.reason;
+      const auto& error = std::get<GiveUp>(step.what).error;
+      // The only failure of a request whose client has gone is that it has gone.
+      const auto now = co_await asio::this_coro::cancellation_state;
+      if (run.client_gone || cancelled(now)) {
+        co_return Ending{DecisionState::kCancelled, client_gone()};
+      }
+      co_return Ending{DecisionState::kFailed, error};
+    }
+  }
+  co_await stop_pending(run);
+  co_return Ending{DecisionState::kFailed,
+                   internal("strategy_unbounded",
+                            fmt::format("Strategy '{}' did not come to a valid end.", strategy.name()))};
+}
+
+Task<Result<Step>> first_calls(Run& run, const Strategy& strategy) {
+  const Turn turn{*run.view, run.evidence, run.decision->attempts, *run.snapshot};
+  for (int i = 0; i < kStepsMax; ++i) {
+    Step step = strategy.next(turn, run.draws);
+    run.decision->steps.push_back(step.reason);
+    auto* need = std::get_if<Need>(&step.what);
+    if (!need) {
+      const auto* calls = std::get_if<Calls>(&step.what);
+      if (!calls || calls->calls.empty()) break;
+      co_return step;
+    }
+    co_await answer_need(run, std::move(*need));
+  }
+  co_return fail(internal("strategy_unbounded",
+                          fmt::format("Strategy '{}' did not come to a first call.", strategy.name())));
+}
+
+void account(Run& run) {
+  auto& decision = *run.decision;
+  Cost cost{Money{}, CostBasis::kRecorded};
+  for (const auto& attempt : decision.attempts) cost = cost + attempt.cost;
+  decision.cost = cost;  // nothing called is nothing spent, and that is known
+  const auto latency = run.parts.clock.steady() - run.started;
+  decision.latency = std::chrono::duration_cast<Microseconds>(latency);
+  decision.overhead = std::chrono::duration_cast<Microseconds>(latency - run.upstream);
+  decision.draws = run.draws.log();
+  if (!run.route) return;
+  decision.snapshot_version = run.snapshot->version();
+  decision.estimate = run.evidence.estimate;
+  if (run.evidence.neighbours) {
+    const auto& found = *run.evidence.neighbours;
+    decision.neighbours.assign(
+        found.begin(), found.begin() + static_cast<std::ptrdiff_t>(std::min(found.size(), kNeighboursKept)));
+  }
+  decision.exact_repeat = run.evidence.exact && run.evidence.exact->has_value();
+  decision.comparisons = run.evidence.comparisons;
+  if (run.features_fetched && !decision.request_hash.empty()) {
+    decision.embedding = run.features.embedding;
+    decision.words = std::make_shared<const SparseVector>(run.features.words);
+  }
+}
+
+}  // namespace brevet::flow
