@@ -114,7 +114,6 @@ void print_summary(const PlayWorld& world, const PlayStage& stage, const Shuffle
   all.add(stage.learning.cost);
   for (const auto& played : stage.played) weak.add(world.truth[played.question].weak_cost);
   const double strong_usd = sum.strong_cost.known.usd();
-  CostTotal shuffled = all;
   const auto line = [](const std::string& name, double quality, const std::string& cost,
                        const std::string& note) {
     fmt::print("  {:<34} {:>8}  {:>6}  {}\n", name, percent(quality), cost, note);

@@ -16,8 +16,7 @@ struct Direct {
 };
 
 /// Asks a model directly, as a request of this text would, and returns what came of it.
-Task<void> ask_directly(ModelClientPtr client, std::string model, PlayItem item, std::string& text,
-                        Cost& cost) {
+Task<void> ask_directly(ModelClientPtr client, std::string model, PlayItem item, Direct* out) {
   auto request = wire::parse_chat_request(request_body(item, model));
   if (!request) co_return;
   ModelCall call;

@@ -125,7 +125,7 @@ Result<std::shared_ptr<const Route>> build_route(const std::string& name, const 
   route->strategy = std::move(*strategy);
   const auto& learning = options.learning;
   if (learning.enabled) {
-    auto plan = make_strategy("rar_shadow", {{"guides", learning.guides}});
+    auto plan = make_strategy("rar_shadow", {{"write_guides", learning.guides}});
     if (!plan) return fail(plan.error());
     route->shadow_plan = std::move(*plan);
   }

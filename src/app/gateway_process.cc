@@ -1,0 +1,221 @@
+#include "app/gateway_process.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <filesystem>
+#include <mutex>
+
+#include "app/paths.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "features/embedding_file.h"
+#include "features/embedding_pool.h"
+#include "features/encoder.h"
+#include "features/text_features.h"
+#include "gateway/admin_view.h"
+#include "gateway/make_admin_view.h"
+#include "gateway/recent_decisions.h"
+#include "gateway/shadow_runner.h"
+#include "net/http_server.h"
+#include "server/gateway_server.h"
+#include "store/store.h"
+#include "wire/openai_chat.h"
+
+namespace brevet {
+namespace {
+
+constexpr const char* kLedgerSetting = "ledger";
+
+/// Ids that sort by time: milliseconds, then a counter and random bits, in Crockford's base 32.
+class DecisionIds {
+ public:
+  std::string next(Instant now) {
+    static constexpr char kDigits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    const auto milliseconds = static_cast<std::uint64_t>(now.time_since_epoch().count() / 1000);
+    const auto count = counter_.fetch_add(1, std::memory_order_relaxed);
+    std::uint64_t high = (milliseconds << 16) | (count & 0xffff);
+    std::uint64_t low = mix_bits(key_, count);
+    std::string out = "dec_";
+    for (int i = 12; i >= 0; --i) out += kDigits[(high >> (5 * i)) & 31];
+    for (int i = 12; i >= 0; --i) out += kDigits[(low >> (5 * i)) & 31];
+    return out;
+  }
+
+ private:
+  const std::uint64_t key_ = static_cast<std::uint64_t>(system_clock().steady().count()) ^
+                             static_cast<std::uint64_t>(system_clock().now().time_since_epoch().count());
+  std::atomic<std::uint64_t> counter_{0};
+};
+
+class GatewayProcessImpl final : public GatewayProcess {
+ public:
+  explicit GatewayProcessImpl(GatewayOptions options) : options_(std::move(options)) {}
+  ~GatewayProcessImpl() override { stop(); }
+
+  Result<> set_up();
+  void start() override {
+    if (server_) server_->start();
+  }
+  void stop() override;
+  Result<> reload() override;
+  std::uint16_t port() const override { return server_ ? server_->port() : 0; }
+  RequestFlow& flow() override { return *flow_; }
+  RuntimePtr runtime() const override {
+    std::lock_guard lock(runtime_mutex_);
+    return runtime_;
+  }
+  Learner& learner() override { return *learner_; }
+  std::uint64_t busy() const override {
+    const auto shadows = shadows_->counters();
+    return shadows.queued + shadows.running + learner_->figures().queue_length;
+  }
+  RouteFigures figures(const std::string& route) const override {
+    for (auto& figures : ledger_.snapshot()) {
+      if (figures.tenant == "default" && figures.route == route) return figures;
+    }
+    return {};
+  }
+
+ private:
+  Result<> set_up_store();
+  Result<> set_up_features();
+  Result<> set_up_server();
+  std::vector<MetricSample> learning_samples() const;
+
+  const GatewayOptions options_;
+  Clock& clock_ = system_clock();
+  UpstreamResources resources_;
+  MoneyLedger ledger_;
+  RecentDecisions recent_;
+  DecisionIds ids_;
+  std::atomic<std::uint64_t> next_number_{1};
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Learner> learner_;
+  std::unique_ptr<EmbeddingPool> pool_;
+  std::unique_ptr<EmbeddingPool> kept_pool_;  ///< pool_ behind a file
+  std::unique_ptr<FeatureSource> features_;
+  std::unique_ptr<ShadowRunner> shadows_;
+  std::unique_ptr<RequestFlow> flow_;
+  std::unique_ptr<AdminView> admin_;
+  std::unique_ptr<GatewayServer> endpoints_;
+  std::unique_ptr<net::HttpServer> server_;
+  bool stopped_ = false;
+
+  mutable std::mutex runtime_mutex_;
+  RuntimePtr runtime_;  // guarded by runtime_mutex_
+};
+
+Result<> GatewayProcessImpl::set_up_store() {
+  StoreOptions store;
+  store.path = ":memory:";
+  if (options_.http) {
+    std::error_code failed;
+    std::filesystem::create_directories(options_.config.server.data_dir, failed);
+    if (failed) {
+      return fail(
+          ErrorKind::kCallerInvalid, "data_dir_unusable",
+          "Cannot make the data folder " + options_.config.server.data_dir + ": " + failed.message() + ".",
+          "server.data_dir");
+    }
+    store.path = options_.config.server.data_dir + "/brevet.db";
+  }
+  store.retention = std::chrono::duration_cast<Microseconds>(options_.config.server.retention);
+  auto opened = open_store(store);
+  if (!opened) return fail(opened.error());
+  store_ = std::move(*opened);
+  LearnerOptions learner;
+  learner.mode = options_.http ? LearnerMode::kThread : LearnerMode::kInline;
+  for (const auto& [name, route] : options_.config.routes) {
+    learner.memory.skills_max = static_cast<std::size_t>(route.learning.skills_max);
+    learner.memory.guides_max = static_cast<std::size_t>(route.learning.guides_max);
+  }
+  learner.more_settings = [this] {
+    return std::vector<std::pair<std::string, std::string>>{{kLedgerSetting, ledger_.save()}};
+  };
+  const auto ledger = store_->setting(kLedgerSetting);
+  if (!ledger) return fail(ledger.error());
+  if (*ledger && !ledger_.restore(**ledger))
+    spdlog::warn("the stored money ledger cannot be read and is counted anew");
+  auto made = make_learner(*store_, clock_, std::move(learner));
+  if (!made) return fail(made.error());
+  learner_ = std::move(*made);
+  next_number_ = learner_->first_number();
+  return {};
+}
+
+Result<> GatewayProcessImpl::set_up_features() {
+  if (options_.encoder) {
+    EncoderOptions encoder;
+    encoder.folder = encoder_folder();
+    auto made = make_encoder(encoder);
+    if (!made) return fail(made.error());
+    EmbeddingPoolOptions pool;
+    pool.threads = options_.encoder_threads;
+    pool_ = make_embedding_pool(*made, pool);
+    if (!options_.embedding_file.empty()) {
+      auto kept = make_embedding_file(*pool_, {options_.embedding_file});
+      if (!kept) return fail(kept.error());
+      kept_pool_ = std::move(*kept);
+    }
+  }
+  features_ = make_text_features(kept_pool_ ? kept_pool_.get() : pool_.get());
+  return {};
+}
+
+Result<> GatewayProcessImpl::set_up() {
+  if (auto done = set_up_store(); !done) return done;
+  if (auto done = set_up_features(); !done) return done;
+  auto runtime_options = options_.runtime;
+  if (runtime_options.log_folder.empty() && options_.http)
+    runtime_options.log_folder = options_.config.server.data_dir;
+  auto runtime = build_runtime(options_.config, resources_, clock_, runtime_options);
+  if (!runtime) return fail(runtime.error());
+  runtime_ = std::move(*runtime);
+  shadows_ = make_shadow_runner(ledger_, *learner_);
+  FlowParts parts{*features_, *learner_, clock_, [this] { return learner_->snapshot(); }};
+  parts.ledger = &ledger_;
+  parts.recent = &recent_;
+  parts.shadows = shadows_.get();
+  parts.new_decision_id = [this] { return ids_.next(clock_.now()); };
+  parts.next_number = [this] { return next_number_.fetch_add(1, std::memory_order_relaxed); };
+  flow_ = make_request_flow(std::move(parts));
+  return options_.http ? set_up_server() : Result<>{};
+}
+
+Result<> GatewayProcessImpl::set_up_server() {
+  return {};
+}
+
+Result<> GatewayProcessImpl::reload() {
+  auto config = load_config(options_.config_path);
+  if (!config) return fail(config.error());
+  auto runtime = build_runtime(*config, resources_, clock_, options_.runtime);
+  if (!runtime) return fail(runtime.error());
+  std::lock_guard lock(runtime_mutex_);
+  runtime_ = std::move(*runtime);
+  return {};
+}
+
+void GatewayProcessImpl::stop() {
+  if (stopped_ || !flow_) return;
+  stopped_ = true;
+  const auto grace = options_.config.server.drain;
+  if (server_) {
+    // Shadows first, while the threads that run them still run; from here on none is admitted.
+    endpoints_->set_draining();
+    shadows_->drain(grace);
+    server_->drain(grace);
+  }
+  learner_->stop();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GatewayProcess>> GatewayProcess::create(GatewayOptions options) {
+  auto process = std::make_unique<GatewayProcessImpl>(std::move(options));
+  if (auto done = process->set_up(); !done) return fail(done.error());
+  return std::unique_ptr<GatewayProcess>(std::move(process));
+}
+
+}  // namespace brevet
