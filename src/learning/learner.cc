@@ -119,6 +119,7 @@ class LearnerImpl : public Learner {
 Result<> LearnerImpl::load() {
   std::set<std::string> weak_models;
   std::map<std::string, Partition> partitions;
+  std::vector<StoredOutcome> outcomes;
   const auto meet = [&](const Partition& partition) {
     if (!partitions.emplace(partition.key(), partition).second) return;
     weak_models.insert(partition.weak.substr(0, partition.weak.find('|')));
@@ -149,7 +150,10 @@ Result<> LearnerImpl::load() {
   for (const auto& model : weak_models) {
     auto id = setting(model_id_setting(model));
     if (!id) return tl::unexpected(id.error());
-    if (*id) memory_.set_model_id(model, **id);
+    if (*id) memory_.load_model_ids(model, **id);
+  }
+  for (const auto& stored : outcomes) {
+    if (const auto feeds = labelled(stored)) memory_.absorb(stored.partition, *feeds);
   }
   for (const auto& [key, partition] : partitions) {
     auto scores = setting(scores_setting(partition));
@@ -322,7 +326,7 @@ void LearnerImpl::process(std::vector<Item> items) {
   }
   changes.evict();
   changes.write_to(batch);
-  batch.forget_outcomes = forget_outcomes_;
+  batch.forget_outcomes.insert(batch.forget_outcomes.end(), forget_outcomes_.begin(), forget_outcomes_.end());
   for (const auto& partition : memory_.partitions_with_new_scores()) {
     batch.settings.emplace_back(scores_setting(partition), memory_.save_scores(partition));
   }

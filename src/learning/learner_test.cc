@@ -295,6 +295,8 @@ TEST(Learner, ARestartRemembersTheSame) {
     estimates = ask(*learner);
   }
   auto learner = make_learner(store, system_clock(), options).value();
+  EXPECT_EQ(ask(*learner).front().outcomes, 100U)
+      << "labels of the old model still count, or of the new do not";
   EXPECT_EQ(learner->first_number(), 5001U) << "a number would be used twice";
   for (int i = 1; i <= 400; ++i) {
     const auto hash = "q" + std::to_string(i);

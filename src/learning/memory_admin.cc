@@ -445,7 +445,7 @@ Result<std::unique_ptr<Memory>> load_memory(const Store& store, MemoryOptions op
   for (const auto& model : models) {
     auto id = store.setting(model_id_setting(model));
     if (!id) return tl::unexpected(id.error());
-    if (*id) memory->set_model_id(model, **id);
+    if (*id) memory->load_model_ids(model, **id);
   }
   return memory;
 }

@@ -144,13 +144,20 @@ void PendingChanges::write_to(WriteBatch& batch) const {
   batch.forget_skills.insert(batch.forget_skills.end(), forget_skills_.begin(), forget_skills_.end());
   batch.forget_guides.insert(batch.forget_guides.end(), forget_guides_.begin(), forget_guides_.end());
   for (const auto& [model, id] : model_ids_) {
-    if (memory_.model_id(model) != id) batch.settings.emplace_back(model_id_setting(model), id);
+    if (memory_.model_id(model) == id) continue;
+    batch.settings.emplace_back(model_id_setting(model), memory_.save_model_ids(model, id));
+    if (memory_.starts_anew(model, id)) {
+      const auto gone = memory_.outcomes_of(model);
+      batch.forget_outcomes.insert(batch.forget_outcomes.end(), gone.begin(), gone.end());
+    }
   }
   if (ids_.to_setting() != ids_before_.to_setting())
     batch.settings.emplace_back(kIdsSetting, ids_.to_setting());
 }
 
 void PendingChanges::apply(Memory& memory) const {
+  // First, for it may start estimates anew that the outcomes of this batch are for.
+  for (const auto& [model, id] : model_ids_) memory.set_model_id(model, id);
   for (const auto id : forget_skills_) memory.remove_skill(id);
   for (const auto id : forget_guides_) memory.remove_guide(id);
   for (const auto& [id, stored] : guides_) memory.put_guide(stored.partition, stored.guide);
@@ -158,7 +165,6 @@ void PendingChanges::apply(Memory& memory) const {
   for (const auto& outcome : outcomes_) {
     if (const auto feeds = labelled(outcome)) memory.absorb(outcome.partition, *feeds);
   }
-  for (const auto& [model, id] : model_ids_) memory.set_model_id(model, id);
   for (const auto& [partition, score] : scores_) memory.observe_score(partition, score);
 }
 

@@ -14,9 +14,12 @@
 //
 // Example: 62 of 70 effective neighbours agreed (with the prior .86), ridge says .78, words .80:
 // logits 1.82, 1.27, 1.39, mean 1.49, which the Platt map with slope .9 turns into P = .79. The interval is
-// Wilson's at 90% for as many trials as there are effective neighbours. After the answer a second logistic
-// regression adds the weak model's own mean log-probability, which is where most of the signal is (AUROC .78
-// to .89): on [1, logit P before, -ln(1e-8 - logprob) / 3].
+// Wilson's at 90% for 1 / (1/n + 1/30) trials, n the effective neighbours: predictions have an error that
+// more neighbours do not cure. It speaks about requests that look like this one to the estimate, not about
+// what no view of it shows.
+//
+// After the answer a second logistic regression adds the weak model's own mean log-probability, which is
+// where most of the signal is (AUROC .78 to .89): on [1, logit P before, -ln(1e-8 - logprob) / 3].
 //
 // Known weaknesses: a drift of the weak model is followed only as fast as outcomes come; outcomes of requests
 // that the dial sent to weak are rare (spot checks), so they weigh more in the Platt map; ridge costs

@@ -42,7 +42,9 @@ using PartitionViewPtr = std::shared_ptr<const PartitionView>;
 struct ModelId {
   std::string model;
   std::string returned_id;
+  std::vector<std::string> earlier;
 };
+constexpr std::size_t kEarlierIdsMax = 16;  // the oldest are forgotten
 
 std::string_view model_of(std::string_view configuration_key) {
   return configuration_key.substr(0, configuration_key.find('|'));
@@ -396,13 +398,74 @@ void Memory::remove_guide(std::uint64_t id) {
   impl_->figures.guides = impl_->guide_places.size();
 }
 
+bool Memory::starts_anew(std::string_view model, std::string_view returned_id) const {
+  const ModelId* known = impl_->model_ids.find(hash_bytes(model));
+  return known != nullptr && known->model == model && !returned_id.empty() &&
+         known->returned_id != returned_id &&
+         std::find(known->earlier.begin(), known->earlier.end(), returned_id) == known->earlier.end();
+}
+
+std::vector<std::uint64_t> Memory::outcomes_of(std::string_view model) const {
+  std::vector<std::uint64_t> ids;
+  for (const auto& [key, state] : impl_->states) {
+    if (model_of(state->partition.weak) != model) continue;
+    ids.insert(ids.end(), state->outcome_ids.begin(), state->outcome_ids.end());
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
 void Memory::set_model_id(std::string_view model, std::string_view returned_id) {
-  if (returned_id.empty()) return;
+  // Ids are kept as lines of one setting.
+  if (returned_id.empty() || returned_id.find('\n') != std::string_view::npos) return;
   const std::uint64_t key = hash_bytes(model);
   const ModelId* known = impl_->model_ids.find(key);
-  if (known != nullptr && known->model == model && known->returned_id == returned_id) return;
+  if (known != nullptr && (known->model != model || known->returned_id == returned_id)) return;
   if (known == nullptr && impl_->model_ids.size() >= impl_->options.model_ids_max) return;
-  impl_->model_ids.set(key, {std::string(model), std::string(returned_id)});
+  ModelId next{std::string(model), std::string(returned_id), {}};
+  if (known != nullptr) {
+    if (starts_anew(model, returned_id)) {
+      for (const auto& [name, state] : impl_->states) {
+        if (model_of(state->partition.weak) != model) continue;
+        state->estimator = Estimator();
+        state->scores = ScoreWindow();
+        state->outcome_ids.clear();
+        state->touch();
+      }
+    }
+    next.earlier.push_back(known->returned_id);
+    for (const auto& id : known->earlier) {
+      if (id != returned_id && next.earlier.size() < kEarlierIdsMax) next.earlier.push_back(id);
+    }
+  }
+  impl_->model_ids.set(key, std::move(next));
+  impl_->model_ids_changed = true;
+}
+
+std::string Memory::save_model_ids(std::string_view model, std::string_view returned_id) const {
+  std::string out(returned_id);
+  const ModelId* known = impl_->model_ids.find(hash_bytes(model));
+  if (known == nullptr || known->model != model) return out;
+  if (known->returned_id != returned_id) out += "\n" + known->returned_id;
+  for (const auto& id : known->earlier) {
+    if (id != returned_id) out += "\n" + id;
+  }
+  return out;
+}
+
+void Memory::load_model_ids(std::string_view model, std::string_view saved) {
+  ModelId ids{std::string(model), {}, {}};
+  for (bool first = true; !saved.empty(); first = false) {
+    const std::string_view line = saved.substr(0, saved.find('\n'));
+    saved.remove_prefix(std::min(saved.size(), line.size() + 1));
+    if (first) {
+      ids.returned_id = line;
+    } else if (ids.earlier.size() < kEarlierIdsMax) {
+      ids.earlier.emplace_back(line);
+    }
+  }
+  if (ids.returned_id.empty()) return;
+  impl_->model_ids.set(hash_bytes(model), std::move(ids));
   impl_->model_ids_changed = true;
 }
 

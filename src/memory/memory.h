@@ -68,8 +68,17 @@ class Memory {
   /// Counts a score that a request got, for Estimate::score_rank.
   void observe_score(const Partition& partition, double score);
   /// The id that the provider returned last for this model (a name of the catalogue). After a change, skills
-  /// learned with another id read as strong-only and due, until a new trial says otherwise.
+  /// learned with another id read as strong-only and due, until a new trial says otherwise. An id that this
+  /// model never had before also starts its estimates anew, for their labels speak of another model; an old
+  /// id that returns does not.
   void set_model_id(std::string_view model, std::string_view returned_id);
+  /// True when set_model_id() would start the estimates anew.
+  bool starts_anew(std::string_view model, std::string_view returned_id) const;
+  /// Outcomes that then no longer count.
+  std::vector<std::uint64_t> outcomes_of(std::string_view model) const;
+  /// All ids of the model as one setting, were `returned_id` set; and back, before any outcome is absorbed.
+  std::string save_model_ids(std::string_view model, std::string_view returned_id) const;
+  void load_model_ids(std::string_view model, std::string_view saved);
   std::string model_id(std::string_view model) const;
 
   /// Ids to remove so that `incoming` new entries keep the bound: least used first (hits, then the time of

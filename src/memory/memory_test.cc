@@ -214,6 +214,42 @@ TEST(Memory, SkillsOfAnotherModelOrWithoutTheirGuideReadAsStrongOnlyAndDue) {
   EXPECT_EQ(memory.model_id("weak"), "w-1") << "a provider that names no id says nothing";
 }
 
+TEST(Memory, ANewModelStartsEstimatesAnewAndOneThatReturnsDoesNot) {
+  std::mt19937 random(6);
+  Memory memory;
+  const auto p = partition("t");
+  auto other = p;
+  other.weak = "weak2";
+  RequestFeatures features;
+  features.embedding = direction(random);
+  for (std::uint64_t id = 1; id <= 10; ++id) {
+    memory.absorb(p, {id, std::to_string(id), direction(random), nullptr, true, std::nullopt, false});
+  }
+  memory.absorb(other, {11, "q", direction(random), nullptr, true, std::nullopt, false});
+  const auto outcomes = [&](const Partition& of) {
+    return memory.publish()->estimate(of, features).outcomes;
+  };
+  memory.set_model_id("weak", "w-1");
+  EXPECT_EQ(outcomes(p), 10U) << "the first id is no change";
+  EXPECT_TRUE(memory.starts_anew("weak", "w-2"));
+  EXPECT_EQ(memory.outcomes_of("weak").size(), 10U);
+  const std::string saved = memory.save_model_ids("weak", "w-2");
+  memory.set_model_id("weak", "w-2");
+  EXPECT_EQ(outcomes(p), 0U);
+  EXPECT_EQ(outcomes(other), 1U) << "another model's estimates were dropped";
+  EXPECT_TRUE(memory.outcomes_of("weak").empty());
+  memory.absorb(p, {12, "new", direction(random), nullptr, true, std::nullopt, false});
+  EXPECT_FALSE(memory.starts_anew("weak", "w-1"));
+  memory.set_model_id("weak", "w-1");
+  EXPECT_EQ(outcomes(p), 1U) << "a provider that goes back and forth must not wipe what is learned";
+
+  Memory again;
+  again.load_model_ids("weak", saved);
+  EXPECT_EQ(again.model_id("weak"), "w-2");
+  EXPECT_FALSE(again.starts_anew("weak", "w-1"));
+  EXPECT_TRUE(again.starts_anew("weak", "w-3"));
+}
+
 TEST(Memory, BoundsHoldAndTheLeastUsedGo) {
   std::mt19937 random(5);
   MemoryOptions options;
