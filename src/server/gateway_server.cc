@@ -162,12 +162,14 @@ class Server final : public GatewayServer {
   Task<void> unknown_path(Exchange& exchange, const std::string& path) {
     const Names openai = {"/completions",        "/embeddings",   "/responses",  "/messages",
                           "/images/generations", "/audio/speech", "/moderations"};
-    const bool other = std::find(openai.begin(), openai.end(), path) != openai.end();
     auto error =
-        make_error(ErrorKind::kCallerNotFound, other ? "unsupported_endpoint" : "unknown_endpoint",
-                   other ? "This gateway does not serve that endpoint; it serves POST /v1/chat/completions."
-                         : "There is nothing at this path. Try POST /v1/chat/completions, GET /v1/models or "
-                           "GET /health.");
+        make_error(ErrorKind::kCallerNotFound, "unknown_endpoint",
+                   "There is nothing at this path. Try POST /v1/chat/completions, GET /v1/models or GET "
+                   "/health.");
+    if (std::find(openai.begin(), openai.end(), path) != openai.end()) {
+      error = make_error(ErrorKind::kCallerNotFound, "unsupported_endpoint",
+                         "This gateway does not serve that endpoint; it serves POST /v1/chat/completions.");
+    }
     co_await refuse(exchange, std::move(error));
   }
 
