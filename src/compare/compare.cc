@@ -326,6 +326,12 @@ bool cut(const Answer& answer) {
   return one_of(answer.finish_reason, {"length", "content_filter", "max_tokens"});
 }
 
+bool announces_answer(std::string_view text) {
+  const auto lower = scan::lower_ascii(text.substr(text.size() - std::min(text.size(), kCoreBytesMax)));
+  return lower.find("answer is") != std::string::npos || lower.find("answer:") != std::string::npos ||
+         lower.find("\\boxed{") != std::string::npos;
+}
+
 bool usable(Extraction how) {
   return how == Extraction::kStated || how == Extraction::kLoose;
 }
@@ -363,16 +369,19 @@ AnswerComparison compare_exactly(const Answer& first, const Answer& second, cons
   const auto kind = question_kind(context.question);
   // Without the options in the question, two answers that are nothing but a letter still are choices.
   const bool bare_letters = scan::word_count(a) == 1 && scan::word_count(b) == 1;
-  if (kind == QuestionKind::kChoice || bare_letters) {
+  // So do answers that both announce one: the options may stand in an image or an earlier message.
+  const bool announced = kind == QuestionKind::kOpen && announces_answer(a) && announces_answer(b);
+  if (kind == QuestionKind::kChoice || bare_letters || announced) {
     const auto x = extract_choice(a, options_of_question);
     const auto y = extract_choice(b, options_of_question);
     const bool have_x = usable(x.how);
     const bool have_y = usable(y.how);
     if (any_cut) {
       const bool stated = x.how == Extraction::kStated && y.how == Extraction::kStated;
-      if (!stated) return unknown("cut", "choice");
+      if (!stated && !announced) return unknown("cut", "choice");
     }
-    if (have_x && have_y && (kind == QuestionKind::kChoice || x.how == Extraction::kStated)) {
+    const bool both_stated = x.how == Extraction::kStated && y.how == Extraction::kStated;
+    if (have_x && have_y && (kind == QuestionKind::kChoice || both_stated)) {
       return same_if(x.letters == y.letters, "choice");
     }
     if (kind == QuestionKind::kChoice) {
