@@ -19,6 +19,7 @@
 #include "gateway/shadow_runner.h"
 #include "net/http_server.h"
 #include "server/gateway_server.h"
+#include "server/http_status.h"
 #include "store/store.h"
 #include "wire/openai_chat.h"
 
@@ -81,6 +82,7 @@ class GatewayProcessImpl final : public GatewayProcess {
   Result<> set_up_store();
   Result<> set_up_features();
   Result<> set_up_server();
+  std::vector<MetricSample> learning_samples() const;
   std::vector<MetricSample> learning_samples() const;
 
   const GatewayOptions options_;
@@ -183,7 +185,55 @@ Result<> GatewayProcessImpl::set_up() {
   return options_.http ? set_up_server() : Result<>{};
 }
 
+std::vector<MetricSample> GatewayProcessImpl::learning_samples() const {
+  std::vector<MetricSample> out;
+  const auto add = [&](const char* name, const char* help, bool counter, auto value) {
+    out.push_back({name, help, counter, {}, static_cast<double>(value)});
+  };
+  const auto learned = learner_->figures();
+  add("brevet_learning_queue", "Outcomes waiting to be written.", false, learned.queue_length);
+  add("brevet_learning_refused_total", "Requests that found no place with the learner.", true,
+      learned.refused);
+  add("brevet_learning_dropped_total", "Decisions lost before they were written.", true, learned.dropped);
+  add("brevet_outcomes_learned_total", "Outcomes of the weak model alone.", true, learned.outcomes_learned);
+  add("brevet_cannot_tell_total", "Comparisons without a verdict.", true, learned.cannot_tell);
+  add("brevet_guides_leaked_total", "Guides thrown away because they carried the answer.", true,
+      learned.guides_leaked);
+  add("brevet_skills_demoted_total", "Skills that a spot check refuted.", true, learned.demoted);
+  add("brevet_store_commits_total", "Batches written to disk.", true, learned.commits);
+  add("brevet_store_commit_failures_total", "Batches that could not be written.", true,
+      learned.commit_failures);
+  if (pool_) {
+    const auto texts = pool_->counts();
+    add("brevet_encoder_queue", "Texts waiting to be embedded.", false, texts.queued);
+    add("brevet_embeddings_total", "Texts embedded by the encoder.", true, texts.computed);
+    add("brevet_embedding_cache_hits_total", "Texts found in the cache of embeddings.", true, texts.cached);
+    add("brevet_encoder_refused_total", "Texts refused because the queue was full.", true, texts.refused);
+  }
+  return out;
+}
+
 Result<> GatewayProcessImpl::set_up_server() {
+  AdminParts admin{*store_, recent_, ledger_};
+  admin.shadows = shadows_.get();
+  admin.more_samples = [this] { return learning_samples(); };
+  admin_ = make_admin_view(std::move(admin));
+  ServerParts parts{*flow_, *admin_, *learner_, clock_, [this] { return runtime(); }};
+  parts.tenants = options_.config.tenants;
+  endpoints_ = make_gateway_server(std::move(parts));
+  const auto& wanted = options_.config.server;
+  net::HttpServerOptions http;
+  http.address = wanted.address;
+  http.port = wanted.port;
+  http.threads = wanted.threads;
+  http.body_bytes_max = static_cast<std::size_t>(wanted.body_bytes_max);
+  http.connections_max = static_cast<std::size_t>(wanted.connections_max);
+  http.error_body = [](int status, const std::string& code, const std::string& message) {
+    return http_error_body(status, code, message);
+  };
+  auto server = net::make_http_server(std::move(http), endpoints_->handler());
+  if (!server) return fail(server.error());
+  server_ = std::move(*server);
   return {};
 }
 
