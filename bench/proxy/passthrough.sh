@@ -75,6 +75,11 @@ for p in "$upstream_port" "$nginx_port" "$our_port"; do
     curl -s -o /dev/null "http://127.0.0.1:$p/" && break
     sleep 0.1
   done
+  curl -s -o /dev/null "http://127.0.0.1:$p/" || {
+    echo "nothing answers on port $p:" >&2
+    cat "$dir/out.log" >&2
+    exit 1
+  }
 done
 
 # Clock ticks of a process and its children (nginx's worker is a child of its master).
