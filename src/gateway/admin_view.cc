@@ -94,6 +94,8 @@ class View final : public AdminView {
     if (parts_.shadows) {
       const auto counters = parts_.shadows->counters();
       add("brevet_shadows_total", "Shadows admitted.", true, {}, static_cast<double>(counters.admitted));
+      add("brevet_shadows_without_guide_total", "Shadows for which a guide was too dear.", true, {},
+          static_cast<double>(counters.without_guide));
       add("brevet_shadows_running", "Shadows under way.", false, {}, static_cast<double>(counters.running));
       add("brevet_shadows_queued", "Shadows waiting.", false, {}, static_cast<double>(counters.queued));
       for (std::size_t i = 0; i < kShadowRefusals; ++i) {

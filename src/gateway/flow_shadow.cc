@@ -87,7 +87,7 @@ void read_attempts(const Run& run, const Decision& parent, ShadowResult& result)
 }  // namespace
 
 Task<std::shared_ptr<const ShadowResult>> run_shadow(Run& run, std::shared_ptr<const Decision> parent,
-                                                     Cost* spent) {
+                                                     ShadowTerms& terms) {
   const bool throwing = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto& route = *run.route;
@@ -114,6 +114,7 @@ Task<std::shared_ptr<const ShadowResult>> run_shadow(Run& run, std::shared_ptr<c
   }
 
   make_view(run);
+  run.view->may_write_guide = route.learning.guides && terms.may_write_guide;
   run.view->served_answer = &*served->answer;
   run.view->served_by = &served->configuration;
   run.view->spot_check = served->configuration != route.reference;
@@ -146,7 +147,7 @@ Task<std::shared_ptr<const ShadowResult>> run_shadow(Run& run, std::shared_ptr<c
   decision.error = ending.error;
   // A plan ends by giving up without an error: then it is done, and nobody was served.
   if (ending.state == DecisionState::kFailed && !ending.error) decision.state = DecisionState::kServed;
-  if (spent) *spent = decision.cost;
+  terms.spent = decision.cost;
   if (result->spot_check) {
     read_spot_check(run, *served, *result);
   } else {

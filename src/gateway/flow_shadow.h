@@ -10,6 +10,6 @@ namespace brevet::flow {
 
 /// Uses the place of the OutcomeSink that the caller holds. See RequestFlow::shadow.
 Task<std::shared_ptr<const ShadowResult>> run_shadow(Run& run, std::shared_ptr<const Decision> parent,
-                                                     Cost* spent);
+                                                     ShadowTerms& terms);
 
 }  // namespace brevet::flow

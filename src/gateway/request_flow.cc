@@ -87,7 +87,7 @@ class Flow final : public RequestFlow {
   Task<std::shared_ptr<const ShadowResult>> shadow(RuntimePtr runtime,
                                                    std::shared_ptr<const ChatRequest> request,
                                                    std::shared_ptr<const Decision> parent,
-                                                   Cost* spent) override {
+                                                   ShadowTerms& terms) override {
     const auto route = runtime->routes.find(parent->route);
     if (route == runtime->routes.end()) {
       parts_.outcomes.release();
@@ -101,7 +101,7 @@ class Flow final : public RequestFlow {
             route->second, nullptr, std::make_shared<Decision>(), Draws(runtime->seed, number)};
     run.decision->number = number;
     run.snapshot = parts_.snapshot();
-    co_return co_await flow::run_shadow(run, std::move(parent), spent);
+    co_return co_await flow::run_shadow(run, std::move(parent), terms);
   }
 
  private:

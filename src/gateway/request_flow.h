@@ -52,6 +52,14 @@ struct FlowParts {
   RecentDecisions* recent = nullptr;  ///< null: decisions are only handed over
 };
 
+/// What the budget allows a shadow, and what it spent.
+struct ShadowTerms {
+  ShadowTerms() = default;
+
+  bool may_write_guide = true;  ///< false: a guide would cost more than the budget has left
+  Cost spent;                   ///< set at the end, unknown included
+};
+
 class RequestFlow {
  public:
   virtual ~RequestFlow() = default;
@@ -72,7 +80,7 @@ class RequestFlow {
   virtual Task<std::shared_ptr<const ShadowResult>> shadow(RuntimePtr runtime,
                                                            std::shared_ptr<const ChatRequest> request,
                                                            std::shared_ptr<const Decision> parent,
-                                                           Cost* spent = nullptr) = 0;
+                                                           ShadowTerms& terms) = 0;
 };
 
 std::unique_ptr<RequestFlow> make_request_flow(FlowParts parts);

@@ -48,7 +48,7 @@ constexpr std::int64_t kGuidePromptTokens = 300;
 constexpr std::int64_t kOutputSafety = 2;
 
 /// The worst case of one shadow; empty when it cannot be priced.
-std::optional<Money> worst_case(const ShadowCandidate& candidate, bool spot_check) {
+std::optional<Money> worst_case(const ShadowCandidate& candidate, bool spot_check, bool guide) {
   const auto& baseline = candidate.decision.baseline.amount;
   if (spot_check || !baseline) return baseline;
   const auto price = [&](const Configuration& who, std::int64_t output) {
@@ -66,7 +66,7 @@ std::optional<Money> worst_case(const ShadowCandidate& candidate, bool spot_chec
   const auto served_output =
       candidate.decision.served()->answer->usage.output_tokens.value_or(kGuideTokensMax);
   Money worst = price(candidate.route.weak, served_output * kOutputSafety) * kWeakCallsMax;
-  if (candidate.route.learning.guides) worst += price(candidate.route.reference, kGuideTokensMax);
+  if (guide) worst += price(candidate.route.reference, kGuideTokensMax);
   return worst;
 }
 
@@ -92,7 +92,8 @@ class Runner final : public ShadowRunner {
     ticket.tenant = decision.tenant;
     ticket.route = decision.route;
     ticket.parallel_max = std::max<std::size_t>(1, learning.parallel_max);
-    ticket.booked = worst_case(candidate, weak_served);
+    ticket.may_write_guide = learning.guides && !weak_served;
+    ticket.booked = worst_case(candidate, weak_served, ticket.may_write_guide);
     {
       std::lock_guard lock(mutex_);
       if (stopping_) return refuse_locked(ShadowRefusal::kStopping);
@@ -103,8 +104,14 @@ class Runner final : public ShadowRunner {
     LearningBudget budget;
     budget.share = learning.budget_share;
     budget.allowance = learning.allowance;
-    if (!ledger_.book(ticket.tenant, ticket.route, budget, ticket.booked))
-      return back_out(ticket, ShadowRefusal::kBudget);
+    bool paid = ledger_.book(ticket.tenant, ticket.route, budget, ticket.booked);
+    const bool too_dear = !paid && ticket.may_write_guide && ticket.booked;
+    if (too_dear) {
+      ticket.may_write_guide = false;
+      ticket.booked = worst_case(candidate, weak_served, false);
+      paid = ledger_.book(ticket.tenant, ticket.route, budget, ticket.booked);
+    }
+    if (!paid) return back_out(ticket, ShadowRefusal::kBudget);
     if (!outcomes_.reserve()) {
       ledger_.settle(ticket.tenant, ticket.route, ticket.booked, std::nullopt);
       return back_out(ticket, ShadowRefusal::kNoPlace);
@@ -116,12 +123,14 @@ class Runner final : public ShadowRunner {
     }
     std::lock_guard lock(mutex_);
     ++counters_.admitted;
+    if (too_dear) ++counters_.without_guide;
     return ticket;
   }
 
   void start(ShadowTicket ticket, ShadowWork work, RequestFlow& flow,
              asio::any_io_executor executor) override {
     auto item = std::make_shared<Item>();
+    item->terms.may_write_guide = ticket.may_write_guide;
     item->ticket = std::move(ticket);
     item->work = std::move(work);
     item->flow = &flow;
@@ -199,7 +208,7 @@ class Runner final : public ShadowRunner {
     asio::any_io_executor executor;
     asio::cancellation_signal stop;
     bool begun = false;
-    Cost spent;
+    ShadowTerms terms;
   };
   struct RouteQueue {
     std::deque<std::shared_ptr<Item>> queue;  // bounded by LearningOptions::queue_max at admission
@@ -243,8 +252,7 @@ class Runner final : public ShadowRunner {
 
   static Task<> run_item(std::shared_ptr<Item> item) {
     // Unknown until the flow says what was spent; what was booked is charged then.
-    (void)co_await item->flow->shadow(item->work.runtime, item->work.request, item->work.parent,
-                                      &item->spent);
+    (void)co_await item->flow->shadow(item->work.runtime, item->work.request, item->work.parent, item->terms);
   }
 
   void launch(std::shared_ptr<Item> item) {
@@ -255,7 +263,7 @@ class Runner final : public ShadowRunner {
   }
 
   void ended(const std::shared_ptr<Item>& item) {
-    ledger_.settle(item->ticket.tenant, item->ticket.route, item->ticket.booked, item->spent);
+    ledger_.settle(item->ticket.tenant, item->ticket.route, item->ticket.booked, item->terms.spent);
     std::shared_ptr<Item> next;
     {
       std::lock_guard lock(mutex_);

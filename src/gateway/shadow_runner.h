@@ -43,7 +43,8 @@ const char* name_of(ShadowRefusal refusal);
 struct ShadowCounters {
   std::uint64_t admitted = 0;
   std::uint64_t finished = 0;
-  std::uint64_t cancelled = 0;  ///< at shutdown, queued or running
+  std::uint64_t cancelled = 0;      ///< at shutdown, queued or running
+  std::uint64_t without_guide = 0;  ///< admitted, but a guide was too dear
   std::array<std::uint64_t, kShadowRefusals> refused{};
   std::uint64_t queued = 0;   ///< now
   std::uint64_t running = 0;  ///< now
@@ -54,6 +55,7 @@ struct ShadowTicket {
   std::string tenant;
   std::string route;
   std::optional<Money> booked;
+  bool may_write_guide = true;
   std::size_t parallel_max = 1;
 };
 

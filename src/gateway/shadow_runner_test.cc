@@ -234,12 +234,26 @@ TEST(Shadow, TheBudgetIsAShareOfServing) {
   world.learn();
   world.route.learning.allowance = Money{};
   world.route.learning.budget_share = 0.5;
-  // Each shadow books 384000 and spends 1000; half of serving is 10000 a request.
+  // Each shadow books at least 24000 (four weak calls) and spends 1000; half of serving is 10000 a request.
   for (int i = 0; i < 100; ++i) world.serve(World::request("auto", "Question " + std::to_string(i)));
   const auto figures = world.figures();
   EXPECT_GT(figures.shadows, 50u);
-  EXPECT_GT(refused(world, ShadowRefusal::kBudget), 8u) << "the first requests cannot pay for a worst case";
+  EXPECT_EQ(refused(world, ShadowRefusal::kBudget), 3u) << "the first requests cannot pay for a worst case";
   EXPECT_LE(figures.learn_charged.pico_usd, figures.serve.known.pico_usd / 2);
+}
+
+TEST(Shadow, WithoutMoneyForAGuideItStillLearnsOutcomes) {
+  World world;
+  world.learn();
+  world.weak->fallback.text = "The answer is 41.";
+  // Enough for four weak calls (24000), not for a guide (360000).
+  world.route.learning.allowance = Money::from_pico(30'000);
+  world.route.learning.budget_share = 0;
+  world.serve(World::request());
+  ASSERT_EQ(world.outcomes.shadows.size(), 1u);
+  EXPECT_EQ(world.outcomes.shadows.front()->weak_alone, Verdict::kDifferent);
+  EXPECT_EQ(world.strong->calls.size(), 1u) << "it wrote a guide";
+  EXPECT_EQ(world.shadows->counters().without_guide, 1u);
 }
 
 TEST(Shadow, DrainDropsTheQueueAndCancelsWhatRuns) {

@@ -109,7 +109,7 @@ class FakeFlow final : public RequestFlow {
     co_return std::shared_ptr<const Decision>(decision);
   }
   Task<std::shared_ptr<const ShadowResult>> shadow(RuntimePtr, std::shared_ptr<const ChatRequest>,
-                                                   std::shared_ptr<const Decision>, Cost*) override {
+                                                   std::shared_ptr<const Decision>, ShadowTerms&) override {
     co_return nullptr;
   }
   Run act;
