@@ -1,16 +1,15 @@
 #include "learning/learner.h"
 
 #include <algorithm>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <condition_variable>
 #include <future>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
-#include <unordered_map>
 
 #include "base/bounded_queue.h"
 #include "base/log.h"
@@ -213,30 +212,37 @@ bool LearnerImpl::submit_feedback(Feedback feedback, FeedbackDone done) {
   return false;
 }
 
+/// Belongs to the coroutine's executor: the learning thread only posts to it.
+struct WaitingFeedback {
+  explicit WaitingFeedback(const asio::any_io_executor& executor)
+      : wake(executor, asio::steady_timer::time_point::max()) {}
+  asio::steady_timer wake;
+  std::optional<Result<>> outcome;
+};
+
+/// Hands the outcome of a commit over to the executor of the coroutine that waits for it.
+FeedbackDone hand_over(std::shared_ptr<WaitingFeedback> waiting, asio::any_io_executor executor) {
+  // Tracked as outstanding work, so that an executor without anything else to do does not end meanwhile.
+  auto tracked = asio::prefer(std::move(executor), asio::execution::outstanding_work.tracked);
+  return [waiting = std::move(waiting), tracked](Result<> outcome) {
+    asio::post(tracked, [waiting, outcome = std::move(outcome)] {
+      waiting->outcome = outcome;
+      waiting->wake.cancel();
+    });
+  };
+}
+
 Task<Result<>> LearnerImpl::feedback(Feedback feedback) {
   const auto executor = co_await asio::this_coro::executor;
   // A client that hangs up does not undo its word, and the completion must find somebody waiting.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  auto shared = std::make_shared<Feedback>(std::move(feedback));
-  auto result =
-      co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::shared_ptr<Result<>>)>(
-          [this, executor, shared](auto handler) {
-            using Handler = decltype(handler);
-            auto waiting = std::make_shared<Handler>(std::move(handler));
-            auto work = std::make_shared<asio::executor_work_guard<asio::any_io_executor>>(executor);
-            FeedbackDone done = [waiting, executor, work](Result<> outcome) {
-              asio::post(executor, [waiting, work, given = std::make_shared<Result<>>(std::move(outcome))] {
-                auto call = std::move(*waiting);
-                std::move(call)(given);
-              });
-            };
-            if (!submit_feedback(std::move(*shared), done)) {
-              done(fail(ErrorKind::kOverloaded, "learning_overloaded",
-                        "Too much feedback is waiting to be written; send it again in a moment."));
-            }
-          },
-          asio::use_awaitable);
-  co_return std::move(*result);
+  auto waiting = std::make_shared<WaitingFeedback>(executor);
+  if (!submit_feedback(std::move(feedback), hand_over(waiting, executor))) {
+    co_return fail(ErrorKind::kOverloaded, "learning_overloaded",
+                   "Too much feedback is waiting to be written; send it again in a moment.");
+  }
+  while (!waiting->outcome) co_await waiting->wake.async_wait(kNoThrow);
+  co_return *waiting->outcome;
 }
 
 LearnerFigures LearnerImpl::figures() const {

@@ -24,7 +24,7 @@ struct MemoryOptions {
   std::size_t skills_max = 100'000;  ///< per partition; the least used are evicted
   std::size_t guides_max = 2'000;    ///< per partition; those with the fewest wins over losses are evicted
   std::size_t outcomes_max =
-      20'000;  ///< per partition, the newest are kept; a restart learns them again (about .2 ms each)
+      20'000;  ///< per partition, the newest are kept; a restart learns them again (about .5 ms each)
   std::size_t model_ids_max = 4'096;  ///< models whose returned id is watched
 };
 

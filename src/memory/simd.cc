@@ -3,8 +3,8 @@
 namespace brevet {
 namespace {
 
-using Floats = float __attribute__((vector_size(64), aligned(4)));
-using Doubles = double __attribute__((vector_size(64), aligned(8)));
+using Floats = float __attribute__((vector_size(64), aligned(4), may_alias));
+using Doubles = double __attribute__((vector_size(64), aligned(8), may_alias));
 
 // One body for every width: the compiler splits the 64 bytes into what the target has, so the order of
 // additions is the same for all of them.
