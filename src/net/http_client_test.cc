@@ -21,7 +21,9 @@ namespace {
 
 class HttpClientTest : public testing::Test {
  protected:
-  ~HttpClientTest() override {
+  ~HttpClientTest() override { finish(); }
+  /// Ends the script; called where it uses what the test body owns.
+  void finish() {
     listener_.close();
     if (thread_.joinable()) thread_.join();
   }
@@ -74,6 +76,7 @@ TEST_F(HttpClientTest, SendsAWholeRequestAndReusesTheConnection) {
   EXPECT_NE(second.find("POST /v1/x"), std::string::npos);
   EXPECT_EQ(client_->metrics().opened, 1u);
   EXPECT_EQ(client_->metrics().reused, 1u);
+  finish();
 }
 
 TEST_F(HttpClientTest, EveryFramingGivesTheSameBody) {
@@ -99,10 +102,10 @@ TEST_F(HttpClientTest, EveryFramingGivesTheSameBody) {
     EXPECT_EQ(got->body, plain) << answer;
   }
   EXPECT_EQ(client_->metrics().failures, 0u);
+  finish();
 }
 
 TEST_F(HttpClientTest, AStalePooledConnectionIsReplacedOnce) {
-  std::promise<void> closed;
   script([&](TestListener& listener) {
     {
       auto peer = listener.accept();
@@ -209,6 +212,7 @@ TEST_F(HttpClientTest, LargeBodiesBothWays) {
   const auto got = fetch(call("POST", body));
   ASSERT_TRUE(got) << got.error().message;
   EXPECT_EQ(got->body, body);
+  finish();
 }
 
 TEST_F(HttpClientTest, AnEarlyRefusalOfALargeBodyIsTheAnswer) {
@@ -255,6 +259,7 @@ TEST_F(HttpClientTest, DeadlinesEndACallAndSayWhich) {
   }(client_.get(), call()));
   EXPECT_EQ(code, "read_timeout");
   done.set_value();
+  finish();
 }
 
 TEST_F(HttpClientTest, CancellingTheCallClosesTheConnection) {
@@ -309,6 +314,7 @@ TEST_F(HttpClientTest, AThrowingCoroutineIsCancelledToo) {
   context_.run();
   canceller.join();
   EXPECT_TRUE(threw);
+  finish();
 }
 
 TEST_F(HttpClientTest, NobodyListening) {

@@ -101,21 +101,16 @@ class TestListener {
     ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
   }
-  ~TestListener() { close(); }
+  ~TestListener() { ::close(descriptor_); }
   TestListener(const TestListener&) = delete;
   TestListener& operator=(const TestListener&) = delete;
   std::uint16_t port() const { return port_; }
   TestPeer accept() { return TestPeer(::accept4(descriptor_, nullptr, nullptr, SOCK_CLOEXEC)); }
-  void close() {
-    // A thread blocked in accept() is woken by the shutdown.
-    if (descriptor_ >= 0) {
-      ::shutdown(descriptor_, SHUT_RDWR);
-      ::close(std::exchange(descriptor_, -1));
-    }
-  }
+  /// Refuses what comes from now on and wakes a thread that waits in accept().
+  void close() { ::shutdown(descriptor_, SHUT_RDWR); }
 
  private:
-  int descriptor_;
+  const int descriptor_;
   std::uint16_t port_ = 0;
 };
 
