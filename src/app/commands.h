@@ -82,8 +82,7 @@ struct MemoryFlags {
   std::string action;  ///< list, show, forget, export, import
   std::string data_dir = "brevet-data";
   std::string tenant;
-  std::string kind;  ///< skill or guide
-  std::uint64_t id = 0;
+  std::string name;  ///< of a skill or guide, as `list` prints it: s12, g3
   std::string file;  ///< export and import; "-" = standard streams
   std::size_t limit = 50;
 };

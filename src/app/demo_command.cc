@@ -212,6 +212,11 @@ int demo_command(const DemoFlags& flags) {
   options.port = static_cast<std::uint16_t>(flags.port);
   options.upstream_url = fmt::format("http://127.0.0.1:{}/v1", (*upstream)->port());
   options.local_weak = flags.local;
+  // What the first days may cost: beside its share of what serving costs, learning starts with 2% of what
+  // always-strong would cost for the whole run (unknown prices leave the default).
+  CostTotal always_strong;
+  for (const auto& truth : world->truth) always_strong.add(truth.strong_cost);
+  if (always_strong.unknown_count == 0) options.allowance_usd = always_strong.known.usd() * .02;
   auto config = play_config(*world, options);
   if (!config) return complain(config.error(), 2);
   GatewayOptions gateway_options;

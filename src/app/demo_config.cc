@@ -72,6 +72,7 @@ Result<Config> play_config(const PlayWorld& world, const PlayConfig& options) {
     model.id = strong ? world.strong : world.weak;
     model.price = price_of_client(*client);
     model.retries = 3;
+    model.logprobs = client->simulated();  // recorded files have them for few models, and then as one number
     if (options.local_weak && !strong) {
       model = ModelOptions{};
       model.upstream = UpstreamKind::kLocal;

@@ -17,7 +17,7 @@ struct PlayConfig {
   std::uint16_t port = 0;
   std::string upstream_url;  ///< "http://127.0.0.1:1234/v1"; empty: clients are given
   bool guides = true;
-  double budget_share = 0.25;
+  double budget_share = 0.1;
   double allowance_usd = 0.05;
   bool local_weak = false;  ///< the weak model is run on this machine
 };

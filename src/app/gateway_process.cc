@@ -83,7 +83,6 @@ class GatewayProcessImpl final : public GatewayProcess {
   Result<> set_up_features();
   Result<> set_up_server();
   std::vector<MetricSample> learning_samples() const;
-  std::vector<MetricSample> learning_samples() const;
 
   const GatewayOptions options_;
   Clock& clock_ = system_clock();

@@ -140,12 +140,12 @@ int run(int argc, char** argv) {
     return action;
   };
   memory_action("list", "Skills and guides")->add_option("--limit", memory.limit, "At most so many");
-  for (auto* action :
-       {memory_action("show", "One skill or guide, whole"),
-        memory_action("forget", "A skill, a guide and what was learned through it, or all of a tenant")}) {
-    action->add_option("kind", memory.kind, "skill, guide or tenant")->required();
-    action->add_option("id", memory.id, "Its id");
-  }
+  memory_action("show", "One skill or guide, whole")
+      ->add_option("name", memory.name, "As list prints it: s12, g3")
+      ->required();
+  memory_action("forget",
+                "A skill, a guide with what was learned through it, or with --tenant everything of a tenant")
+      ->add_option("name", memory.name, "As list prints it: s12, g3");
   for (auto* action :
        {memory_action("export", "To JSON Lines"), memory_action("import", "From JSON Lines")}) {
     action->add_option("file", memory.file, "File; - = standard output or input")->required();

@@ -1,6 +1,7 @@
 #include "app/player.h"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 
 #include "wire/openai_chat.h"
@@ -123,6 +124,9 @@ Task<void> play_in_turn(PlayState& state) {
     const std::size_t index = state.next++;
     const auto reply = co_await state.asker.ask(state.items[index]);
     state.on_reply(index, reply);
+    // Nothing suspends where models answer at once: shadows get their turn here, as they would between real
+    // requests.
+    co_await asio::post(asio::use_awaitable);
   }
   if (--state.running == 0 && state.settle) co_await state.settle();
 }

@@ -68,7 +68,7 @@ struct ModelOptions {
 using OptionScalar = std::variant<double, std::int64_t, bool, std::string>;
 struct LearningConfig {
   bool enabled = true;
-  double budget_share = 0.25;
+  double budget_share = 0.1;
   Money allowance = Money::from_pico(50'000'000'000);
   double spot_check_share = 0.02;
   std::int64_t queue_max = 1024;

@@ -72,7 +72,7 @@ struct RouteFigures {
 };
 
 struct LearningBudget {
-  double share = 0.25;
+  double share = 0.1;
   Money allowance;
   /// With no price known, money cannot bound learning; then shadows may be `share` of the requests served,
   /// plus this many.

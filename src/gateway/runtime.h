@@ -20,7 +20,7 @@ enum class StoreContent { kNone, kHash, kText };
 struct LearningOptions {
   bool enabled = true;
   double budget_share =
-      0.25;  ///< learning may spend at most this share of what serving spent (plus the allowance)
+      0.1;  ///< learning may spend at most this share of what serving spent (plus the allowance)
   Money allowance = Money::from_pico(
       50'000'000'000);  ///< that learning may spend before serving has spent anything (0.05 USD)
   double spot_check_share =
