@@ -444,7 +444,7 @@ TEST_F(GatewayServerTest, ErrorsOfTheFlowKeepTheirStatusCodeAndTheProvidersBody)
     int status;
   };
   for (const auto& row :
-       {Row{ErrorKind::kProviderUnavailable, 0, 503}, Row{ErrorKind::kProviderUnavailable, 500, 502},
+       {Row{ErrorKind::kProviderUnavailable, 0, 502}, Row{ErrorKind::kProviderUnavailable, 500, 502},
         Row{ErrorKind::kProviderTimeout, 0, 504}, Row{ErrorKind::kProviderRateLimited, 429, 429},
         Row{ErrorKind::kProviderRejected, 400, 400}, Row{ErrorKind::kProviderRejected, 401, 502},
         Row{ErrorKind::kProviderGarbage, 200, 502}, Row{ErrorKind::kOverloaded, 0, 503},
@@ -748,6 +748,15 @@ TEST_F(GatewayServerTest, MetricSeriesAreBounded) {
   EXPECT_NE(text.find("brevet_decisions_total{route=\"other\",model=\"other\",reason=\"other\"} 20"),
             std::string::npos);
   EXPECT_NE(text.find("brevet_metrics_overflow_total 20"), std::string::npos);
+}
+
+TEST(HttpStatus, AnOpenBreakerSaysLaterAndAnUnreachableProviderSaysBad) {
+  Error error;
+  error.kind = ErrorKind::kProviderUnavailable;
+  error.code = "upstream_unreachable";
+  EXPECT_EQ(http_status(error), 502);
+  error.code = "upstream_breaker_open";
+  EXPECT_EQ(http_status(error), 503);
 }
 
 TEST(HttpStatus, ServersOwnErrorsSpeakTheSameProtocol) {

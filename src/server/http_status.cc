@@ -26,7 +26,8 @@ int http_status(const Error& error) {
       if (error.upstream_status == 401 || error.upstream_status == 403) return 502;
       return error.upstream_status >= 400 && error.upstream_status < 500 ? error.upstream_status : 502;
     case ErrorKind::kProviderUnavailable:
-      return error.upstream_status != 0 ? 502 : 503;
+      // Nobody was asked because of the breaker: asking again later may help. Else the provider failed.
+      return error.code == "upstream_breaker_open" ? 503 : 502;
     case ErrorKind::kProviderTimeout:
       return 504;
     case ErrorKind::kProviderGarbage:
