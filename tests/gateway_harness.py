@@ -46,14 +46,21 @@ class Gateway:
                 [BREVET, "serve", "--config", str(path), "--port-file", self.port_file], stdout=log, stderr=log,
                 env=dict(os.environ, **(environment or {})))
         deadline = time.monotonic() + 60
-        while not (os.path.exists(self.port_file) and open(self.port_file).read().strip()):
+        while not self.read(self.port_file).strip():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the gateway did not start:\n" + self.log())
             time.sleep(0.02)
-        self.port = int(open(self.port_file).read())
+        self.port = int(self.read(self.port_file))
+
+    @staticmethod
+    def read(path):
+        try:
+            return pathlib.Path(path).read_text()
+        except FileNotFoundError:
+            return ""
 
     def log(self):
-        return open(self.log_path).read()
+        return self.read(self.log_path)
 
     def __enter__(self):
         return self
@@ -67,6 +74,7 @@ class Gateway:
             self.process.send_signal(how)
             self.process.wait(timeout)
         self.upstream.shutdown()
+        self.upstream.server_close()
         return self.process.returncode
 
     def connect(self):

@@ -43,7 +43,8 @@ with Gateway(CONFIG) as gateway:
     def shadow():
         status, _, decision = gateway.call("GET", "/v1/decisions/" + parent)
         shadows = decision.get("shadows") if status == 200 else None
-        return shadows and shadows[0]
+        status, _, decision = gateway.call("GET", "/v1/decisions/" + shadows[0]) if shadows else (0, 0, 0)
+        return status == 200 and decision
     seen = gateway.wait_until(shadow, 120)
     calls = [(a["configuration"], a["purpose"]) for a in seen["attempts"]]
     print("shadow:", calls)
