@@ -1,10 +1,12 @@
 // What memory costs: publishing at 1k, 10k and 100k entries, neighbour search at 10k and 100k with its
-// recall, and the estimate; beside hnswlib, the usual graph, on the same vectors.
+// recall, and the estimate; beside hnswlib, the usual graph, on the same vectors. And how far the bytes that
+// Memory counts (MemoryOptions::bytes_max) are from those that malloc gave out, glibc only.
 //
 // memory_bench [--vectors FILE] [--graph-max N]
 //   FILE: raw little-endian float32, 384 a row, unit length; without it vectors are drawn around 300 topics
 //   (seeded). N: the graph is built for at most N entries (default 10000; 100000 takes minutes).
 #include <hnswlib/hnswlib.h>
+#include <malloc.h>
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -201,6 +203,92 @@ void measure_estimate(const Vectors& vectors, std::size_t outcomes) {
 
 }  // namespace
 
+namespace {
+
+std::string hash_of(std::size_t number) {
+  char text[80];
+  std::snprintf(text, sizeof text, "%064zu", number);
+  return text;
+}
+
+Partition partition_of(std::size_t user) {
+  return {"tenant", hash_of(0), "weak-model-name|t=cot", "strong-model-name", hash_of(user)};
+}
+
+template <class F>
+void measure_bytes(const char* what, F&& fill) {
+  const auto in_use = [] {
+    const auto info = mallinfo2();
+    return static_cast<double>(info.uordblks + info.hblkhd) / 1e6;
+  };
+  const double before = in_use();
+  MemoryOptions options;
+  options.bytes_max = SIZE_MAX;
+  Memory memory(options);
+  fill(memory);
+  memory.evict_over_bounds();
+  const SnapshotPtr held = memory.publish();
+  const double real = in_use() - before;
+  const double counted = static_cast<double>(memory.figures().bytes) / 1e6;
+  std::printf("%-44s malloc %7.2f MB, counted %7.2f MB (%.2f)\n", what, real, counted, counted / real);
+}
+
+/// Embeddings are copied, for in a gateway nobody else holds them.
+void measure_all_bytes(const Vectors& vectors) {
+  const auto copy = [&](std::size_t i) { return std::make_shared<Embedding>(*vectors[i % vectors.size()]); };
+  const auto words = [](std::mt19937& random) {
+    auto out = std::make_shared<SparseVector>();
+    for (int i = 0; i < 120; ++i) {
+      out->index.push_back(static_cast<std::uint32_t>(random() % (1U << 18)));
+      out->value.push_back(0.1F);
+    }
+    return out;
+  };
+  const auto skill = [&](std::size_t id, std::shared_ptr<const Embedding> embedding) {
+    Skill out;
+    out.id = id;
+    out.request_hash = hash_of(id);
+    out.embedding = std::move(embedding);
+    out.weak_model_id = "weak-model-2026";
+    return out;
+  };
+  measure_bytes("1,000 partitions of one skill and outcome", [&](Memory& memory) {
+    std::mt19937 random(1);
+    for (std::size_t i = 1; i <= 1'000; ++i) {
+      const auto embedding = copy(i);
+      memory.put_skill(partition_of(i), skill(i, embedding));
+      memory.absorb(partition_of(i), {i, hash_of(i), embedding, words(random), true, -0.1, false});
+      for (int s = 0; s < 500; ++s) memory.observe_score(partition_of(i), 0.5);
+    }
+  });
+  measure_bytes("20,000 skills", [&](Memory& memory) {
+    for (std::size_t i = 1; i <= 20'000; ++i) memory.put_skill(partition_of(0), skill(i, copy(i)));
+  });
+  measure_bytes("2,000 guides of 600 bytes", [&](Memory& memory) {
+    for (std::size_t i = 1; i <= 2'000; ++i) {
+      Guide guide;
+      guide.id = i;
+      guide.text = std::string(600, 'g');
+      guide.source_request_hash = hash_of(i);
+      guide.author = "strong-model-name";
+      guide.decision_id = "dec_0123456789abcdef";
+      guide.embedding = copy(i);
+      memory.put_guide(partition_of(0), std::move(guide));
+    }
+  });
+  measure_bytes("4,000 outcomes with embeddings", [&](Memory& memory) {
+    for (std::size_t i = 1; i <= 4'000; ++i)
+      memory.absorb(partition_of(0), {i, hash_of(i), copy(i), nullptr, true, -0.1, false});
+  });
+  measure_bytes("20,000 outcomes with every word there is", [&](Memory& memory) {
+    std::mt19937 random(1);
+    for (std::size_t i = 1; i <= 20'000; ++i)
+      memory.absorb(partition_of(0), {i, hash_of(i), nullptr, words(random), true, -0.1, false});
+  });
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   std::string file;
   std::size_t graph_max = 10'000;
@@ -217,5 +305,6 @@ int main(int argc, char** argv) {
     if (entries <= most) measure(vectors, entries, graph_max);
   }
   if (most >= 10'000) measure_estimate(vectors, 10'000);
+  measure_all_bytes(vectors);
   return 0;
 }

@@ -261,6 +261,19 @@ void Estimator::compact() {
   state_.labels_ = std::move(labels);
 }
 
+bool Estimator::full() const {
+  return state_.outcomes_ >= kRidgeFrom;
+}
+
+std::size_t Estimator::bytes() const {
+  // An outcome: its slot's label and two entries by hash and by id, with the hash twice. A word: its weight
+  // in the map and its sum of squares. Both measured with bench/memory_bench.
+  constexpr std::size_t kOutcomeBytes = 400;
+  constexpr std::size_t kWordBytes = 100;
+  return state_.index_.bytes() + by_id_.size() * kOutcomeBytes + state_.words_.size() * kWordBytes +
+         (covariance_.size() + state_.ridge_.size()) * sizeof(double);
+}
+
 std::shared_ptr<const EstimateView> Estimator::publish() {
   auto view = std::make_shared<EstimateView>(state_);
   view->index_ = state_.index_.snapshot();

@@ -95,6 +95,10 @@ class Estimator {
   /// Takes an outcome out of the neighbours. What ridge, words and calibration made of it stays.
   void forget(std::uint64_t id);
   std::shared_ptr<const EstimateView> publish();
+  /// Whether it holds its large parts (the matrix of ridge, 1.2 MB at 384 dimensions), or is about to.
+  bool full() const;
+  /// About what it holds: counted from sizes, in constant time.
+  std::size_t bytes() const;
 
  private:
   void learn_calibration(const Outcome& outcome, const Estimate& before);

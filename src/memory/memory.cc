@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <list>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/random.h"
 #include "memory/persistent_map.h"
@@ -142,6 +144,24 @@ class MemorySnapshot : public Snapshot {
   }
 };
 
+// Measured with bench/memory_bench: a partition's names, view, scores and first nodes; an entry's places in
+// maps.
+constexpr std::size_t kPartitionBytes = 8'000;
+constexpr std::size_t kEntryBytes = 400;
+
+std::size_t embedding_bytes(const std::shared_ptr<const Embedding>& embedding) {
+  return embedding ? sizeof(Embedding) + embedding->size() * sizeof(float) : 0;
+}
+std::size_t bytes_of(const Skill& skill) {
+  return sizeof(Skill) + kEntryBytes + skill.request_hash.size() + skill.weak_model_id.size() +
+         skill.text.size() + embedding_bytes(skill.embedding);
+}
+std::size_t bytes_of(const Guide& guide) {
+  return sizeof(Guide) + kEntryBytes + guide.text.size() + guide.source_request_hash.size() +
+         guide.author.size() + guide.author_model_id.size() + guide.decision_id.size() +
+         embedding_bytes(guide.embedding);
+}
+
 /// A partition as its owner writes it.
 struct PartitionState {
   std::uint64_t key = 0;  ///< its place in MemorySnapshot::partitions
@@ -154,6 +174,16 @@ struct PartitionState {
   std::deque<std::uint64_t> outcome_ids;                 ///< those in the store, oldest first
   std::vector<PartitionState*>* changed_list = nullptr;  ///< the owner's; publishing visits only these
   bool changed = false;
+  bool evicted = false;                                             ///< about to be destroyed
+  std::list<PartitionState*>::iterator by_use;                      ///< its place in the owner's list
+  std::optional<std::list<PartitionState*>::iterator> full_by_use;  ///< while its estimator is full
+  std::size_t entry_bytes = 0;                                      ///< of skills and guides, without indices
+  std::size_t counted_bytes = 0;                                    ///< its part of MemoryFigures::bytes
+
+  std::size_t bytes() const {
+    return sizeof(PartitionState) + kPartitionBytes + entry_bytes + skills.index.bytes() +
+           guides.index.bytes() + estimator.bytes() + outcome_ids.size() * sizeof(std::uint64_t);
+  }
 
   void touch() {
     if (!changed) changed_list->push_back(this);
@@ -205,7 +235,10 @@ void remove_from(Table<T>& table, Places& places, std::uint64_t id) {
   const Place place = found->second;
   if (place.slot) table.by_slot.erase(*place.slot);
   const auto* by_key = table.by_key.find(place.key);
-  if (by_key != nullptr && (*by_key)->id == id) table.by_key.erase(place.key);
+  if (by_key != nullptr && (*by_key)->id == id) {
+    place.state->entry_bytes -= bytes_of(**by_key);
+    table.by_key.erase(place.key);
+  }
   places.erase(found);
   place.state->touch();
   compact_if_worn(table, places);
@@ -235,6 +268,8 @@ void put_into(PartitionState& state, Table<T>& table, Places& places, std::uint6
     slot = insert_slot(table, entry);
   }
   places[entry->id] = {&state, key, slot};
+  if (const auto* replaced = table.by_key.find(key)) state.entry_bytes -= bytes_of(**replaced);
+  state.entry_bytes += bytes_of(*entry);
   table.by_key.set(key, std::move(entry));
   state.touch();
   compact_if_worn(table, places);
@@ -287,23 +322,38 @@ class Memory::Impl {
     const auto found = states.find(partition.key());
     return found != states.end() ? found->second.get() : nullptr;
   }
+  /// Marks it as used.
   PartitionState& get(const Partition& partition) {
     auto& state = states[partition.key()];
-    if (!state) {
+    if (state) {
+      by_use.splice(by_use.end(), by_use, state->by_use);
+      if (state->full_by_use) full_by_use.splice(full_by_use.end(), full_by_use, *state->full_by_use);
+    } else {
       state = std::make_unique<PartitionState>();
       state->partition = partition;
       state->changed_list = &changed;
       state->key = hash_bytes(partition.key());
       while (taken.contains(state->key)) ++state->key;
-      taken.emplace(state->key, true);
+      taken.insert(state->key);
+      state->by_use = by_use.insert(by_use.end(), state.get());
       ++figures.partitions;
     }
     return *state;
   }
+  void start_anew(PartitionState& state);
+  void count_estimator(PartitionState& state);
+  void count_bytes(PartitionState& state, std::size_t bytes) {
+    figures.bytes += bytes;
+    figures.bytes -= state.counted_bytes;
+    state.counted_bytes = bytes;
+  }
+  void take_out(PartitionState& state);
 
   const MemoryOptions options;
   std::unordered_map<std::string, std::unique_ptr<PartitionState>> states;
-  std::unordered_map<std::uint64_t, bool> taken;  ///< places of partitions in the snapshot
+  std::unordered_set<std::uint64_t> taken;  ///< places of partitions in the snapshot
+  std::list<PartitionState*> by_use;        ///< least recently used first
+  std::list<PartitionState*> full_by_use;   ///< those with a full estimator, likewise
   std::vector<PartitionState*> changed;
   std::vector<PartitionState*> over_bound;  ///< more outcomes than are kept
   std::vector<PartitionState*> unsaved_scores;
@@ -312,9 +362,56 @@ class Memory::Impl {
   PersistentMap<PartitionViewPtr> views;
   PersistentMap<ModelId> model_ids;
   bool model_ids_changed = false;
+  bool views_evicted = false;  ///< since the last publish
   MemoryFigures figures;
   std::shared_ptr<const MemorySnapshot> published;
 };
+
+/// Forgets estimates; the scores that they gave go too, from the store as well.
+void Memory::Impl::start_anew(PartitionState& state) {
+  state.estimator = Estimator();
+  state.outcome_ids.clear();
+  state.scores = ScoreWindow();
+  if (!state.scores_unsaved) unsaved_scores.push_back(&state);
+  state.scores_unsaved = true;
+  count_estimator(state);
+  state.touch();
+}
+
+/// Keeps full_by_use true after the estimator changed.
+void Memory::Impl::count_estimator(PartitionState& state) {
+  if (state.estimator.full() == state.full_by_use.has_value()) return;
+  if (state.full_by_use) {
+    full_by_use.erase(*state.full_by_use);
+    state.full_by_use.reset();
+  } else {
+    state.full_by_use = full_by_use.insert(full_by_use.end(), &state);
+  }
+  figures.estimators = full_by_use.size();
+}
+
+/// Takes a partition out of everything but `states` and the lists of what changed.
+void Memory::Impl::take_out(PartitionState& state) {
+  state.skills.by_key.for_each([&](std::uint64_t, const SkillPtr& skill) { skill_places.erase(skill->id); });
+  state.guides.by_key.for_each([&](std::uint64_t, const GuidePtr& guide) { guide_places.erase(guide->id); });
+  figures.skills = skill_places.size();
+  figures.guides = guide_places.size();
+  count_bytes(state, 0);
+  by_use.erase(state.by_use);
+  if (state.full_by_use) full_by_use.erase(*state.full_by_use);
+  figures.estimators = full_by_use.size();
+  if (taken.contains(state.key + 1)) {
+    // Somebody with the same hash may stand behind it and is found only past a place that is not empty.
+    views.set(state.key, std::make_shared<PartitionView>());
+  } else {
+    views.erase(state.key);
+    taken.erase(state.key);
+  }
+  views_evicted = true;
+  --figures.partitions;
+  ++figures.partitions_evicted;
+  state.evicted = true;
+}
 
 Memory::Memory(MemoryOptions options) : impl_(std::make_unique<Impl>(options)) {}
 Memory::~Memory() = default;
@@ -427,10 +524,7 @@ void Memory::set_model_id(std::string_view model, std::string_view returned_id) 
     if (starts_anew(model, returned_id)) {
       for (const auto& [name, state] : impl_->states) {
         if (model_of(state->partition.weak) != model) continue;
-        state->estimator = Estimator();
-        state->scores = ScoreWindow();
-        state->outcome_ids.clear();
-        state->touch();
+        impl_->start_anew(*state);
       }
     }
     next.earlier.push_back(known->returned_id);
@@ -480,6 +574,7 @@ void Memory::absorb(const Partition& partition, const Outcome& outcome) {
   state.outcome_ids.push_back(outcome.id);
   if (state.outcome_ids.size() > impl_->options.outcomes_max) impl_->over_bound.push_back(&state);
   ++impl_->figures.outcomes;
+  impl_->count_estimator(state);
   state.touch();
 }
 
@@ -504,6 +599,31 @@ std::vector<std::uint64_t> Memory::take_outcomes_over_bound() {
   return ids;
 }
 
+EvictedPartitions Memory::evict_over_bounds() {
+  Impl& all = *impl_;
+  EvictedPartitions out;
+  for (PartitionState* state : all.changed) all.count_bytes(*state, state->bytes());
+  while (all.full_by_use.size() > std::max<std::size_t>(all.options.estimators_max, 1)) {
+    PartitionState& state = *all.full_by_use.front();
+    out.outcomes.insert(out.outcomes.end(), state.outcome_ids.begin(), state.outcome_ids.end());
+    all.start_anew(state);
+    all.count_bytes(state, state.bytes());
+    ++all.figures.estimators_evicted;
+  }
+  while (all.by_use.size() > 1 &&
+         (all.by_use.size() > all.options.partitions_max || all.figures.bytes > all.options.bytes_max)) {
+    out.partitions.push_back(all.by_use.front()->partition);
+    all.take_out(*all.by_use.front());
+  }
+  if (out.partitions.empty()) return out;
+  const auto evicted = [](const PartitionState* state) { return state->evicted; };
+  std::erase_if(all.changed, evicted);
+  std::erase_if(all.over_bound, evicted);
+  std::erase_if(all.unsaved_scores, evicted);
+  for (const auto& partition : out.partitions) all.states.erase(partition.key());
+  return out;
+}
+
 std::vector<Partition> Memory::partitions_with_new_scores() {
   std::vector<Partition> out;
   for (PartitionState* state : impl_->unsaved_scores) {
@@ -520,7 +640,9 @@ std::string Memory::save_scores(const Partition& partition) const {
 }
 
 bool Memory::load_scores(const Partition& partition, std::string_view blob) {
-  PartitionState& state = impl_->get(partition);
+  // Loading is no use: the order of use after a restart is that of what was learned.
+  PartitionState* known = impl_->find(partition);
+  PartitionState& state = known != nullptr ? *known : impl_->get(partition);
   if (!state.scores.load(blob)) return false;
   state.touch();
   return true;
@@ -547,7 +669,7 @@ std::vector<std::uint64_t> Memory::guides_to_evict(const Partition& partition, s
 }
 
 SnapshotPtr Memory::publish() {
-  if (!impl_->model_ids_changed && impl_->changed.empty()) return impl_->published;
+  if (!impl_->model_ids_changed && !impl_->views_evicted && impl_->changed.empty()) return impl_->published;
   for (PartitionState* state : impl_->changed) {
     auto view = std::make_shared<PartitionView>();
     view->partition = state->partition;
@@ -564,6 +686,7 @@ SnapshotPtr Memory::publish() {
   next->partitions = impl_->views.snapshot();
   next->model_ids = impl_->model_ids.snapshot();
   impl_->model_ids_changed = false;
+  impl_->views_evicted = false;
   impl_->figures.version = next->number;
   impl_->published = std::move(next);
   return impl_->published;

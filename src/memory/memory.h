@@ -4,6 +4,14 @@
 // wait for the writer. Changes are visible to nobody before publish(), whose cost is that of what changed
 // since the last one (bench/memory_bench.cc). Entries of different partitions never meet. It does no I/O:
 // what enters here was committed before.
+//
+// How much it can hold: an application with a system prompt per user makes a partition per user, so besides
+// the bounds of one partition there are bounds over all, and evict_over_bounds() keeps them by dropping the
+// partition that was used least recently, whole. Worst case: bytes_max (2,048 MB by default) plus what one
+// batch brings, plus what snapshots that requests still hold share no more. The one exception is the
+// partition used last, which stays whatever its size; its own bounds hold it to about 450 MB by default
+// (100,000 skills of 3.6 kB, 2,000 guides, 20,000 outcomes of 2 kB, 28 MB of ridge and words), texts that a
+// route stores not counted.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +34,12 @@ struct MemoryOptions {
   std::size_t outcomes_max =
       20'000;  ///< per partition, the newest are kept; a restart learns them again (about .5 ms each)
   std::size_t model_ids_max = 4'096;  ///< models whose returned id is watched
+  // Over all partitions; see evict_over_bounds().
+  std::size_t partitions_max = 2'000;  ///< an empty-handed one takes about 75 kB
+  /// Estimates of 64 outcomes and more, which hold a matrix of 1.2 MB and words up to 26 MB. Less saves
+  /// memory; a partition whose estimate was dropped starts it anew.
+  std::size_t estimators_max = 256;
+  std::size_t bytes_max = std::size_t{2'048} << 20;  ///< of all that is remembered, counted from sizes
 };
 
 struct MemoryFigures {
@@ -33,7 +47,17 @@ struct MemoryFigures {
   std::uint64_t guides = 0;
   std::uint64_t outcomes = 0;  ///< learned from since the start, those rebuilt from the store included
   std::uint64_t partitions = 0;
-  std::uint64_t version = 0;  ///< of the newest snapshot
+  std::uint64_t estimators = 0;          ///< of 64 outcomes and more
+  std::uint64_t partitions_evicted = 0;  ///< since the start
+  std::uint64_t estimators_evicted = 0;  ///< since the start; those of evicted partitions not counted
+  std::uint64_t bytes = 0;               ///< counted from sizes, as of the last evict_over_bounds()
+  std::uint64_t version = 0;             ///< of the newest snapshot
+};
+
+/// What left memory as a whole and is to be deleted from the store.
+struct EvictedPartitions {
+  std::vector<Partition> partitions;    ///< with all their entries and outcomes
+  std::vector<std::uint64_t> outcomes;  ///< of estimates that were dropped while their partition stays
 };
 
 using SkillPtr = std::shared_ptr<const Skill>;
@@ -89,6 +113,14 @@ class Memory {
   /// Outcomes over the bound, oldest first; forgotten here by the call, to be deleted from the store by the
   /// caller.
   std::vector<std::uint64_t> take_outcomes_over_bound();
+
+  /// Drops what is over the bounds over all partitions: first estimates, then partitions, least recently used
+  /// first (used = changed by any of the above; after a restart the order is that of the newest outcomes,
+  /// then guides, then skills). What was used last is never dropped. A dropped estimate starts anew with the
+  /// next outcome, and its outcomes are to be deleted from the store, so that a restart rebuilds what was
+  /// there and not more. Call it when all changes of a batch are in, before publish(); costs what changed and
+  /// what goes, not what is there.
+  EvictedPartitions evict_over_bounds();
 
   /// What does not follow from skills, guides and outcomes: recent scores. Small, for Store::setting.
   std::vector<Partition> partitions_with_new_scores();  ///< since the last call

@@ -290,6 +290,163 @@ TEST(Memory, BoundsHoldAndTheLeastUsedGo) {
   for (const auto id : used) EXPECT_TRUE(snapshot->find_exact(p, std::to_string(id)));
 }
 
+/// Feeds an estimate with `count` outcomes; ids are counted on.
+void learn(Memory& memory, const Partition& p, int count, std::uint64_t& id, std::mt19937& random) {
+  for (int i = 0; i < count; ++i, ++id) {
+    memory.absorb(p, {id, std::to_string(id), direction(random), nullptr, id % 3 != 0, std::nullopt, false});
+  }
+}
+
+TEST(Memory, APartitionForEachUserStaysWithinTheBoundAndTheLeastRecentlyUsedGoWhole) {
+  std::mt19937 random(7);
+  MemoryOptions options;
+  options.partitions_max = 20;
+  Memory memory(options);
+  const auto everyday = partition("everyday");
+  RequestFeatures features;
+  features.embedding = direction(random);
+  std::uint64_t id = 1;
+  std::vector<SnapshotPtr> held;
+  for (int user = 0; user < 500; ++user) {
+    auto p = partition("t");
+    p.system_hash = "user " + std::to_string(user);
+    memory.put_skill(p, skill(id, "hello", features.embedding));
+    memory.put_guide(p, guide(id, features.embedding));
+    memory.observe_score(p, 0.5);
+    learn(memory, p, 1, id, random);
+    memory.put_skill(everyday, skill(1'000'000, "daily", features.embedding));
+    const auto evicted = memory.evict_over_bounds();
+    ASSERT_EQ(evicted.partitions.size(), user < 19 ? 0U : 1U);
+    if (user >= 19) {
+      auto oldest = p;
+      oldest.system_hash = "user " + std::to_string(user - 19);
+      ASSERT_EQ(evicted.partitions[0], oldest);
+      ASSERT_EQ(memory.find_skill(oldest, "hello"), nullptr);
+      ASSERT_EQ(memory.guide_by_id(static_cast<std::uint64_t>(user - 18), nullptr), nullptr);
+    }
+    EXPECT_LE(memory.figures().partitions, 20U);
+    EXPECT_LE(memory.figures().skills, 20U);
+    EXPECT_LE(memory.figures().guides, 20U);
+    if (user % 100 == 0) held.push_back(memory.publish());
+  }
+  EXPECT_EQ(memory.figures().partitions_evicted, 481U);
+  const auto snapshot = memory.publish();
+  auto p = partition("t");
+  int alive = 0;
+  for (int user = 0; user < 500; ++user) {
+    p.system_hash = "user " + std::to_string(user);
+    const bool there = snapshot->find_exact(p, "hello").has_value();
+    EXPECT_EQ(there, user >= 481) << user;
+    EXPECT_EQ(snapshot->estimate(p, features).outcomes, there ? 1U : 0U);
+    EXPECT_EQ(snapshot->guides(p, *features.embedding, 5, -1).size(), there ? 1U : 0U);
+    alive += there ? 1 : 0;
+  }
+  EXPECT_EQ(alive, 19);
+  EXPECT_TRUE(snapshot->find_exact(everyday, "daily"));
+  p.system_hash = "user 100";
+  EXPECT_TRUE(held[1]->find_exact(p, "hello")) << "a snapshot that somebody holds changed";
+  // Who comes back starts with nothing and is remembered again.
+  memory.put_skill(p, skill(2'000'000, "again", features.embedding));
+  memory.evict_over_bounds();
+  EXPECT_FALSE(memory.publish()->find_exact(p, "hello"));
+  EXPECT_TRUE(memory.publish()->find_exact(p, "again"));
+}
+
+TEST(Memory, EvictingAloneIsANewSnapshot) {
+  MemoryOptions options;
+  options.partitions_max = 1;
+  Memory memory(options);
+  memory.put_skill(partition("a"), skill(1, "q", nullptr));
+  memory.put_skill(partition("b"), skill(2, "q", nullptr));
+  const auto before = memory.publish();
+  EXPECT_EQ(memory.evict_over_bounds().partitions.size(), 1U);
+  const auto after = memory.publish();
+  EXPECT_GT(after->version(), before->version());
+  EXPECT_FALSE(after->find_exact(partition("a"), "q"));
+  EXPECT_TRUE(after->find_exact(partition("b"), "q"));
+}
+
+TEST(Memory, FullEstimatesAreBoundedAndStartAnewAsIfTheyHadNeverLearned) {
+  std::mt19937 random(8);
+  MemoryOptions options;
+  options.estimators_max = 3;
+  Memory memory(options);
+  std::uint64_t id = 1;
+  learn(memory, partition("small"), 63, id, random);
+  const std::uint64_t first = id;
+  for (int t = 0; t < 3; ++t) learn(memory, partition(std::to_string(t)), 64, id, random);
+  EXPECT_TRUE(memory.evict_over_bounds().outcomes.empty());
+  EXPECT_EQ(memory.figures().estimators, 3U);
+  learn(memory, partition("0"), 1, id, random);  // used again, so "1" is the oldest
+  learn(memory, partition("3"), 64, id, random);
+  memory.put_skill(partition("1"), skill(1, "kept", nullptr));
+  learn(memory, partition("0"), 1, id, random);
+  learn(memory, partition("3"), 1, id, random);
+  memory.put_skill(partition("2"), skill(2, "q", nullptr));  // learning of any kind is use
+  memory.put_skill(partition("0"), skill(3, "q", nullptr));
+  memory.put_skill(partition("3"), skill(4, "q", nullptr));
+  const auto evicted = memory.evict_over_bounds();
+  EXPECT_TRUE(evicted.partitions.empty());
+  ASSERT_EQ(evicted.outcomes.size(), 64U);
+  EXPECT_EQ(evicted.outcomes.front(), first + 64);
+  EXPECT_EQ(evicted.outcomes.back(), first + 127);
+  EXPECT_EQ(memory.figures().estimators, 3U);
+  EXPECT_EQ(memory.figures().estimators_evicted, 1U);
+  RequestFeatures features;
+  features.embedding = direction(random);
+  auto snapshot = memory.publish();
+  EXPECT_EQ(snapshot->estimate(partition("1"), features).outcomes, 0U);
+  EXPECT_TRUE(snapshot->find_exact(partition("1"), "kept")) << "more than the estimate was dropped";
+  EXPECT_EQ(snapshot->estimate(partition("small"), features).outcomes, 63U) << "a small estimate was dropped";
+
+  // The same outcomes after a drop and in a memory that is new give the same bits.
+  Memory anew;
+  std::uint64_t other = id;
+  std::mt19937 equal = random;
+  learn(memory, partition("1"), 80, id, random);
+  learn(anew, partition("1"), 80, other, equal);
+  memory.evict_over_bounds();
+  const auto a = memory.publish()->estimate(partition("1"), features);
+  const auto b = anew.publish()->estimate(partition("1"), features);
+  EXPECT_EQ(a.outcomes, 80U);
+  EXPECT_EQ(a.p_agree, b.p_agree);
+  EXPECT_EQ(a.score, b.score);
+  EXPECT_EQ(a.lower, b.lower);
+}
+
+TEST(Memory, BytesAreBoundedAndTheOneInUseStays) {
+  std::mt19937 random(9);
+  MemoryOptions options;
+  options.bytes_max = std::size_t{4} << 20;
+  Memory memory(options);
+  std::uint64_t id = 1;
+  std::uint64_t most = 0;
+  for (int t = 0; t < 200; ++t) {
+    auto entry = skill(id++, "q", direction(random));
+    entry.text = std::string(100'000, 'x');
+    memory.put_skill(partition(std::to_string(t)), entry);
+    memory.evict_over_bounds();
+    ASSERT_LE(memory.figures().bytes, options.bytes_max);
+    most = std::max(most, memory.figures().bytes);
+  }
+  EXPECT_GT(most, options.bytes_max * 9 / 10);
+  EXPECT_GT(memory.figures().partitions, 30U);
+  // What is removed one by one counts no more.
+  const auto before = memory.figures().bytes;
+  memory.remove_skill(id - 1);
+  memory.evict_over_bounds();
+  EXPECT_LT(memory.figures().bytes, before - 100'000);
+  // One that alone is over the bound stays: its own bounds are another matter.
+  for (int i = 0; i < 60; ++i) {
+    auto entry = skill(id++, "q" + std::to_string(i), direction(random));
+    entry.text = std::string(100'000, 'x');
+    memory.put_skill(partition("large"), entry);
+  }
+  memory.evict_over_bounds();
+  EXPECT_EQ(memory.figures().partitions, 1U);
+  EXPECT_EQ(memory.figures().skills, 60U);
+}
+
 TEST(Memory, NothingNewIsTheSameSnapshot) {
   Memory memory;
   const auto empty = memory.publish();

@@ -1,6 +1,7 @@
 #include "memory/vector_index.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cstring>
 
@@ -28,8 +29,16 @@ struct VectorIndex::Block {
   std::vector<std::uint64_t> sketches;
 };
 
+constexpr std::size_t kFirstCapacity = 16;
+
+std::size_t VectorIndex::bytes() const {
+  if (size_ == 0) return 0;
+  const std::size_t slots = size_ <= kBlock ? std::max(kFirstCapacity, std::bit_ceil(size_))
+                                            : (size_ + kBlock - 1) / kBlock * kBlock;
+  return slots * (dimension_ * sizeof(float) + (dimension_ + 63) / 64 * sizeof(std::uint64_t));
+}
+
 std::uint32_t VectorIndex::append(const std::vector<float>& vector) {
-  constexpr std::size_t kFirstCapacity = 16;
   if (size_ == 0) dimension_ = vector.size();
   assert(vector.size() == dimension_ && dimension_ > 0);
   const std::size_t words = (dimension_ + 63) / 64;

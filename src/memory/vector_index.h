@@ -35,6 +35,8 @@ class VectorIndex {
   std::uint32_t append(const std::vector<float>& vector);
   std::size_t size() const { return size_; }
   std::size_t dimension() const { return dimension_; }
+  /// Of vectors and sketches, the room of the last block included.
+  std::size_t bytes() const;
   /// Valid as long as this object or a copy of it.
   const float* vector(std::uint32_t slot) const;
 
