@@ -82,6 +82,7 @@ class LearnerImpl : public Learner {
   Result<> check_feedback(const Feedback& feedback,
                           const std::set<std::pair<std::string, std::string>>& in_batch) const;
   bool commit(WriteBatch& batch, std::vector<Item>& items);
+  void keep_bounds();
   void publish();
   bool submit_feedback(Feedback feedback, FeedbackDone done);
 
@@ -107,7 +108,9 @@ class LearnerImpl : public Learner {
   std::mutex work_mutex_;
   Memory memory_;
   NextIds ids_;
+  /// What left memory with the last batch; its rows go in the next transaction, before what that puts.
   std::vector<std::uint64_t> forget_outcomes_;
+  std::vector<Partition> forget_partitions_;
   LearnerFigures counts_;
 
   mutable std::mutex published_mutex_;
@@ -118,7 +121,6 @@ class LearnerImpl : public Learner {
 Result<> LearnerImpl::load() {
   std::set<std::string> weak_models;
   std::map<std::string, Partition> partitions;
-  std::vector<StoredOutcome> outcomes;
   const auto meet = [&](const Partition& partition) {
     if (!partitions.emplace(partition.key(), partition).second) return;
     weak_models.insert(partition.weak.substr(0, partition.weak.find('|')));
@@ -151,9 +153,6 @@ Result<> LearnerImpl::load() {
     if (!id) return tl::unexpected(id.error());
     if (*id) memory_.load_model_ids(model, **id);
   }
-  for (const auto& stored : outcomes) {
-    if (const auto feeds = labelled(stored)) memory_.absorb(stored.partition, *feeds);
-  }
   for (const auto& [key, partition] : partitions) {
     auto scores = setting(scores_setting(partition));
     if (!scores) return tl::unexpected(scores.error());
@@ -161,9 +160,16 @@ Result<> LearnerImpl::load() {
       spdlog::warn("learning: stored scores of one partition cannot be read and start anew");
     }
   }
-  forget_outcomes_ = memory_.take_outcomes_over_bound();
+  keep_bounds();
   publish();
   return {};
+}
+
+void LearnerImpl::keep_bounds() {
+  forget_outcomes_ = memory_.take_outcomes_over_bound();
+  auto evicted = memory_.evict_over_bounds();
+  forget_outcomes_.insert(forget_outcomes_.end(), evicted.outcomes.begin(), evicted.outcomes.end());
+  forget_partitions_ = std::move(evicted.partitions);
 }
 
 void LearnerImpl::decided(std::shared_ptr<const Decision> decision,
@@ -336,6 +342,8 @@ void LearnerImpl::process(std::vector<Item> items) {
   for (const auto& partition : memory_.partitions_with_new_scores()) {
     batch.settings.emplace_back(scores_setting(partition), memory_.save_scores(partition));
   }
+  batch.forget_partitions = forget_partitions_;
+  for (const auto& partition : forget_partitions_) batch.forget_settings.push_back(scores_setting(partition));
   if (!batch.empty() && options_.more_settings) {
     for (auto& setting : options_.more_settings()) batch.settings.push_back(std::move(setting));
   }
@@ -351,7 +359,7 @@ void LearnerImpl::process(std::vector<Item> items) {
     counts_ = counts;
     ids_ = changes.ids();
     changes.apply(memory_);
-    forget_outcomes_ = memory_.take_outcomes_over_bound();
+    keep_bounds();
     publish();
   }
   {

@@ -8,8 +8,11 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <thread>
+
+#include "learning/pending_changes.h"
 
 namespace brevet {
 namespace {
@@ -340,6 +343,98 @@ TEST(Learner, EvictionReachesTheStore) {
   EXPECT_LE(outcomes, 31U) << "those over the bound go with the next batch";
   EXPECT_EQ(learner->figures().evicted_skills, 180U);
   EXPECT_EQ(learner->figures().memory.skills, 20U);
+}
+
+TEST(Learner, APartitionForEachUserStaysBoundedHereInTheStoreAndAfterARestart) {
+  GatedStore store;
+  auto options = quick();
+  options.mode = LearnerMode::kInline;
+  options.memory.partitions_max = 10;
+  options.memory.estimators_max = 3;
+  const auto user = [](int number) {
+    auto partition = kPartition;
+    partition.system_hash = "user " + std::to_string(number);
+    return partition;
+  };
+  int number = 0;
+  const auto learn = [&](Learner& learner, const Partition& partition) {
+    ++number;
+    auto item = shadowed(number, number % 3 != 0);
+    item.result->partition = partition;
+    learner.decided(item.decision, item.result);
+    auto parent = std::make_shared<Decision>();
+    parent->id = "dec_p" + std::to_string(number);
+    parent->partition = partition;
+    parent->estimate.emplace();
+    parent->estimate->outcomes = 1;
+    parent->estimate->score = number;
+    learner.decided(parent, nullptr);
+  };
+  const auto stored = [&] {
+    std::map<std::string, std::size_t> rows;
+    EXPECT_TRUE(store.load({[&](StoredSkill skill) { ++rows[skill.partition.key()]; }, nullptr,
+                            [&](StoredOutcome outcome) { ++rows[outcome.partition.key()]; }}));
+    return rows;
+  };
+  const auto ask = [&](const Learner& learner) {
+    RequestFeatures features;
+    features.embedding = shadowed(3, true).result->embedding;
+    features.words = *shadowed(3, true).result->words;
+    std::vector<Estimate> out;
+    for (int u = 0; u < 60; ++u) out.push_back(learner.snapshot()->estimate(user(u), features));
+    return out;
+  };
+  std::vector<Estimate> before;
+  {
+    auto learner = make_learner(store, system_clock(), options).value();
+    for (int u = 0; u < 60; ++u) {
+      for (int i = 0; i < (u >= 50 ? 110 : 3); ++i) learn(*learner, user(u));
+      ASSERT_LE(learner->figures().memory.partitions, 10U);
+      ASSERT_LE(learner->figures().memory.estimators, 3U);
+      if (u < 50) {
+        ASSERT_LE(stored().size(), 11U) << "those over the bound go with the next batch";
+      }
+    }
+    EXPECT_EQ(learner->figures().memory.partitions_evicted, 50U);
+    EXPECT_EQ(learner->figures().memory.estimators_evicted, 7U);
+    // Who was evicted and is back in the very next batch keeps what is new, and only that.
+    learn(*learner, user(4));
+    EXPECT_EQ(learner->figures().memory.partitions_evicted, 51U);
+    learn(*learner, user(50));
+    EXPECT_EQ(stored()[user(50).key()], 2U);
+    learner->decided(shadowed(50'000, true).decision, nullptr);
+    before = ask(*learner);
+  }
+  EXPECT_EQ(store.setting(scores_setting(user(0))).value(), std::nullopt)
+      << "a setting for each user for ever";
+  EXPECT_TRUE(store.setting(scores_setting(user(59))).value());
+  auto learner = make_learner(store, system_clock(), options).value();
+  EXPECT_EQ(learner->figures().memory.partitions, 10U);
+  EXPECT_EQ(learner->figures().memory.estimators, 3U);
+  EXPECT_EQ(learner->figures().memory.partitions_evicted, 0U) << "a restart brought more back than the bound";
+  const auto after = ask(*learner);
+  for (std::size_t u = 0; u < after.size(); ++u) {
+    EXPECT_EQ(after[u].outcomes, before[u].outcomes) << u;
+    EXPECT_EQ(after[u].p_agree, before[u].p_agree) << u;
+    EXPECT_EQ(after[u].score, before[u].score) << u;
+    EXPECT_EQ(after[u].score_rank, before[u].score_rank) << u;
+  }
+  EXPECT_EQ(after[59].outcomes, 110U);
+  EXPECT_TRUE(after[59].score_rank);
+
+  // Lower bounds hold from the start on; the newest stay, here and in the store.
+  learner.reset();
+  options.memory.partitions_max = 4;
+  learner = make_learner(store, system_clock(), options).value();
+  EXPECT_EQ(learner->figures().memory.partitions, 4U);
+  EXPECT_EQ(learner->figures().memory.partitions_evicted, 6U);
+  const auto lower = ask(*learner);
+  EXPECT_EQ(lower[50].outcomes, 1U);
+  EXPECT_EQ(lower[59].outcomes, 110U);
+  EXPECT_EQ(lower[58].outcomes, 110U);
+  EXPECT_EQ(lower[57].outcomes, 0U);
+  learner->decided(shadowed(50'001, true).decision, nullptr);
+  EXPECT_EQ(stored().size(), 4U);
 }
 
 TEST(Learner, ManyThreadsHandOverWhileSnapshotsAreRead) {

@@ -52,6 +52,11 @@ CREATE TABLE outcomes(
   spot_check INTEGER NOT NULL, time INTEGER NOT NULL);
 CREATE TABLE settings(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 )sql"};
+)sql",
+                                    R"sql(
+CREATE INDEX skills_partition ON skills(partition);
+CREATE INDEX guides_partition ON guides(partition);
+CREATE INDEX outcomes_partition ON outcomes(partition);
 
 // Old decisions go in pieces, so that no commit waits long for it.
 constexpr int kRetentionPiece = 200;
@@ -163,6 +168,7 @@ class SqliteStore : public Store {
   Result<> retain(const WriteBatch& batch);
   Result<std::int64_t> partition_row(const Partition& partition);
   Result<std::string> with_what_followed(std::string json, const std::string& id) const;
+  Result<> forget_partition(const Partition& partition);
 
   StoreOptions options_;
   std::unique_ptr<ProcessLock> lock_;
@@ -170,6 +176,9 @@ class SqliteStore : public Store {
   Statement put_decision_, put_feedback_, put_skill_, put_guide_, put_outcome_, put_setting_, put_partition_,
       find_partition_, drop_skill_, drop_guide_, drop_outcome_, drop_old_feedback_, drop_old_decisions_;
   std::map<std::string, std::int64_t> partition_rows_;
+  /// Deletes of one partition, what refers to it first.
+  std::array<Statement, 4> drop_partition_;
+  Statement drop_setting_;
   std::int64_t newest_ = 0;  ///< time of the newest decision written; retention counts from it
 
   std::mutex commit_mutex_;  ///< guards all of the above; taken before mutex_
@@ -264,6 +273,11 @@ Result<> SqliteStore::prepare_writes() {
       {&drop_guide_, "DELETE FROM guides WHERE id=?"},
       {&drop_outcome_, "DELETE FROM outcomes WHERE id=?"},
       {&drop_old_feedback_,
+      {&drop_partition_[0], "DELETE FROM skills WHERE partition=?"},
+      {&drop_partition_[1], "DELETE FROM guides WHERE partition=?"},
+      {&drop_partition_[2], "DELETE FROM outcomes WHERE partition=?"},
+      {&drop_partition_[3], "DELETE FROM partitions WHERE id=?"},
+      {&drop_setting_, "DELETE FROM settings WHERE name=?"},
        "DELETE FROM feedback WHERE decision_id IN (SELECT id FROM decisions WHERE time<? ORDER BY time LIMIT "
        "?)"},
       {&drop_old_decisions_,
@@ -297,6 +311,16 @@ Result<std::int64_t> SqliteStore::partition_row(const Partition& partition) {
 }
 
 Result<> SqliteStore::commit(const WriteBatch& batch) {
+Result<> SqliteStore::forget_partition(const Partition& partition) {
+  const auto row = partition_row(partition);
+  if (!row) return tl::unexpected(row.error());
+  for (auto& statement : drop_partition_) {
+    if (auto done = statement.bind(1, *row).run(); !done) return done;
+  }
+  partition_rows_.erase(partition.key());
+  return {};
+}
+
   if (batch.empty()) return {};
   std::lock_guard one_writer(commit_mutex_);
   std::unique_lock lock(mutex_, std::defer_lock);
@@ -346,6 +370,12 @@ Result<> SqliteStore::write(const WriteBatch& batch) {
     put_skill_.bind(1, static_cast<std::int64_t>(skill.id)).bind(2, *row).bind(3, skill.request_hash);
     bind_embedding(put_skill_, 4, skill.embedding);
     put_skill_.bind(5, std::string_view(name_of(skill.status)))
+  for (const auto& partition : batch.forget_partitions) {
+    if (auto done = forget_partition(partition); !done) return done;
+  }
+  for (const auto& name : batch.forget_settings) {
+    if (auto done = drop_setting_.bind(1, name).run(); !done) return done;
+  }
         .bind(6, static_cast<std::int64_t>(skill.guide_id))
         .bind(7, skill.weak_model_id)
         .bind(8, to_integer(skill.created))
@@ -582,7 +612,8 @@ Result<std::optional<std::string>> SqliteStore::setting(const std::string& name)
 
 bool WriteBatch::empty() const {
   return decisions.empty() && skills.empty() && guides.empty() && outcomes.empty() && feedback.empty() &&
-         forget_skills.empty() && forget_guides.empty() && forget_outcomes.empty() && settings.empty();
+         forget_skills.empty() && forget_guides.empty() && forget_outcomes.empty() &&
+         forget_partitions.empty() && forget_settings.empty() && settings.empty();
 }
 
 Result<std::unique_ptr<Store>> open_store(const StoreOptions& options) {

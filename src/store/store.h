@@ -51,6 +51,8 @@ struct WriteBatch {
   std::vector<std::uint64_t> forget_skills;
   std::vector<std::uint64_t> forget_guides;
   std::vector<std::uint64_t> forget_outcomes;
+  std::vector<Partition> forget_partitions;  ///< with all their rows; before the puts of the same batch
+  std::vector<std::string> forget_settings;  ///< likewise before
   std::vector<std::pair<std::string, std::string>> settings;  ///< small named blobs (counters, ledgers)
   bool empty() const;
 };

@@ -46,6 +46,55 @@ Partition partition(const std::string& tenant) {
   return {tenant, "enc", "weak", "strong", ""};
 }
 
+TEST(Store, APartitionIsForgottenWholeBeforeWhatItsBatchPuts) {
+  const TemporaryFolder folder;
+  const StoreOptions options{folder.file("brevet.db"), Microseconds{0}};
+  const auto put = [](WriteBatch& batch, const char* tenant, std::uint64_t id) {
+    Skill skill;
+    skill.id = id;
+    batch.skills.push_back({partition(tenant), skill});
+    Guide guide;
+    guide.id = id;
+    batch.guides.push_back({partition(tenant), guide});
+    StoredOutcome outcome;
+    outcome.id = id;
+    outcome.partition = partition(tenant);
+    outcome.guide_id = id % 2;
+    batch.outcomes.push_back(outcome);
+  };
+  const auto ids = [](const Store& store) {
+    std::vector<std::string> out;
+    EXPECT_TRUE(store.load({[&](StoredSkill s) { out.push_back("s" + std::to_string(s.skill.id)); },
+                            [&](StoredGuide g) { out.push_back("g" + std::to_string(g.guide.id)); },
+                            [&](StoredOutcome o) { out.push_back("o" + std::to_string(o.id)); }}));
+    return out;
+  };
+  {
+    auto store = open_store(options).value();
+    WriteBatch batch;
+    for (std::uint64_t id = 1; id <= 3; ++id) put(batch, "goes", id);
+    put(batch, "stays", 4);
+    batch.settings = {{"a", "1"}, {"b", "2"}};
+    ASSERT_TRUE(store->commit(batch));
+    WriteBatch next;
+    next.forget_partitions = {partition("goes"), partition("never there")};
+    next.forget_settings = {"a", "b", "never there"};
+    next.settings = {{"b", "3"}};
+    put(next, "goes", 5);
+    ASSERT_TRUE(store->commit(next));
+    WriteBatch only;
+    only.forget_settings = {"never there"};
+    EXPECT_FALSE(only.empty());
+  }
+  auto store = open_store(options).value();
+  EXPECT_EQ(ids(*store), (std::vector<std::string>{"s4", "s5", "g4", "g5", "o4", "o5"}));
+  EXPECT_EQ(store->setting("a").value(), std::nullopt);
+  EXPECT_EQ(store->setting("b").value(), "3");
+  auto connection = Connection::open(options.path).value();
+  EXPECT_EQ(connection->integer("SELECT count(*) FROM partitions").value(), 2)
+      << "a row for every partition there ever was";
+}
+
 TEST(Store, ReadsBackWhatWasWritten) {
   const TemporaryFolder folder;
   const StoreOptions options{folder.file("brevet.db"), Microseconds{0}};
