@@ -24,8 +24,23 @@ class BoundedQueue {
       std::lock_guard lock(mutex_);
       if (closed_ || items_.size() >= capacity_) return false;
       items_.push_back(std::move(item));
+      in_no_hurry_ = false;
     }
     ready_.notify_one();
+    return true;
+  }
+
+  /// As try_push, for an item that may wait until a batch has come together: see gather_batch. Waking the
+  /// consumer for each item would cost more than the item.
+  [[nodiscard]] bool try_push_unhurried(T&& item) {
+    bool wake = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (closed_ || items_.size() >= capacity_) return false;
+      items_.push_back(std::move(item));
+      wake = items_.size() == 1 || items_.size() == gathering_;
+    }
+    if (wake) ready_.notify_one();
     return true;
   }
 
@@ -34,6 +49,18 @@ class BoundedQueue {
     std::unique_lock lock(mutex_);
     ready_.wait(lock, [&] { return closed_ || !items_.empty(); });
     return take(most);
+  }
+
+  /// As pop_batch, but where all that waits came by try_push_unhurried it waits, up to `patience`, for
+  /// `most`.
+  std::vector<T> gather_batch(std::size_t most, std::chrono::milliseconds patience) {
+    std::unique_lock lock(mutex_);
+    gathering_ = most;
+    ready_.wait(lock, [&] { return closed_ || !items_.empty(); });
+    ready_.wait_for(lock, patience, [&] { return closed_ || !in_no_hurry_ || items_.size() >= most; });
+    auto out = take(most);
+    if (items_.empty()) in_no_hurry_ = true;
+    return out;
   }
 
   /// As pop_batch, but gives up (empty) after `patience`.
@@ -74,8 +101,10 @@ class BoundedQueue {
   const std::size_t capacity_;
   mutable std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<T> items_;  // guarded by mutex_
-  bool closed_ = false;  // guarded by mutex_
+  std::deque<T> items_;        // guarded by mutex_
+  bool closed_ = false;        // guarded by mutex_
+  bool in_no_hurry_ = true;    // guarded by mutex_; false: an item that came by try_push waits
+  std::size_t gathering_ = 0;  // guarded by mutex_; a batch of this many is worth waking for
 };
 
 }  // namespace brevet

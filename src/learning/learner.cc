@@ -189,7 +189,8 @@ void LearnerImpl::decided(std::shared_ptr<const Decision> decision,
     process(std::move(items));
     return;
   }
-  if (!queue_.try_push(std::move(item))) {
+  const bool unhurried = item.decision->route.empty() && !item.shadow;
+  if (!(unhurried ? queue_.try_push_unhurried(std::move(item)) : queue_.try_push(std::move(item)))) {
     std::lock_guard lock(places_mutex_);
     --waiting_;
     ++dropped_;
@@ -292,7 +293,7 @@ void LearnerImpl::stop() {
 
 void LearnerImpl::run() {
   while (true) {
-    auto items = queue_.pop_batch(options_.batch_max);
+    auto items = queue_.gather_batch(options_.batch_max, options_.gather);
     const bool last = items.empty();
     std::lock_guard turn(work_mutex_);
     process(std::move(items));  // the last, empty one writes the scores that the one before it brought
@@ -319,12 +320,14 @@ void LearnerImpl::process(std::vector<Item> items) {
   std::set<std::pair<std::string, std::string>> in_batch;
   std::size_t decisions = 0;
   std::size_t feedbacks = 0;
+  const bool any_feedback =
+      std::any_of(items.begin(), items.end(), [](const Item& item) { return item.feedback.has_value(); });
   for (auto& item : items) {
     if (item.decision) {
       ++decisions;
       learn_from_decision(*item.decision, changes, counts);
       if (item.shadow) learn_from_shadow(*item.shadow, *item.decision, changes, counts);
-      in_batch.emplace(item.decision->tenant, item.decision->id);
+      if (any_feedback) in_batch.emplace(item.decision->tenant, item.decision->id);
       batch.decisions.push_back(item.decision);
     } else if (item.feedback) {
       ++feedbacks;

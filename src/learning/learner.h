@@ -30,6 +30,9 @@ struct LearnerOptions {
   std::size_t feedback_max =
       1'024;  ///< feedback waiting for its commit; more are answered with learning_overloaded
   std::size_t batch_max = 256;  ///< items of one transaction
+  /// How long a decision that teaches nothing (a model was named) may wait for others to share its
+  /// transaction; whatever teaches, and feedback, is committed at once and takes along what waits.
+  Milliseconds gather{50};
   /// After a commit that failed, before it is tried again; doubles up to retry_max. Meanwhile the queue fills
   /// and reserve() refuses, so nothing is lost and no coin is drawn.
   Milliseconds retry_first{50};

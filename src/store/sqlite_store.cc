@@ -15,6 +15,7 @@
 #include <mutex>
 
 #include "store/decision_json.h"
+#include "store/passed_record.h"
 #include "store/sqlite_connection.h"
 #include "store/store.h"
 
@@ -338,13 +339,18 @@ Result<> SqliteStore::forget_partition(const Partition& partition) {
 }
 
 Result<> SqliteStore::write(const WriteBatch& batch) {
+  std::string record;
   for (const auto& decision : batch.decisions) {
     put_decision_.bind(1, decision->id)
         .bind(2, to_integer(decision->time))
         .bind(3, decision->tenant)
         .bind(4, decision->route)
-        .bind(5, decision->parent_id)
-        .bind(6, decision_json(*decision));
+        .bind(5, decision->parent_id);
+    if (passed_record(*decision, record)) {
+      put_decision_.bind_blob(6, record);
+    } else {
+      put_decision_.bind(6, decision_json(*decision));
+    }
     if (auto done = put_decision_.run(); !done) return done;
   }
   for (const auto& feedback : batch.feedback) {
@@ -433,9 +439,9 @@ Result<> SqliteStore::retain(const WriteBatch& batch) {
   return drop_old_decisions_.bind(1, oldest).bind(2, std::int64_t{kRetentionPiece}).run();
 }
 
-tl::unexpected<Error> corrupt(const char* table, std::uint64_t id) {
+tl::unexpected<Error> corrupt(const char* table, const std::string& id) {
   return fail(ErrorKind::kInternal, "store_corrupt",
-              std::string("Row ") + std::to_string(id) + " of table " + table +
+              "Row " + id + " of table " + table +
                   " in the database cannot be read. Restore a backup, or move the file away to start empty.");
 }
 
@@ -465,7 +471,7 @@ Result<> SqliteStore::load(const LoadVisitor& visitor) const {
       const auto partition = partitions.find(rows->integer(1));
       const auto status = skill_status_from(rows->text(4));
       if (partition == partitions.end() || !status || !read_embedding(*rows, 3, skill.embedding)) {
-        return corrupt("skills", skill.id);
+        return corrupt("skills", std::to_string(skill.id));
       }
       stored.partition = partition->second;
       skill.request_hash = rows->text(2);
@@ -495,7 +501,7 @@ Result<> SqliteStore::load(const LoadVisitor& visitor) const {
       guide.id = static_cast<std::uint64_t>(rows->integer(0));
       const auto partition = partitions.find(rows->integer(1));
       if (partition == partitions.end() || !read_embedding(*rows, 3, guide.embedding)) {
-        return corrupt("guides", guide.id);
+        return corrupt("guides", std::to_string(guide.id));
       }
       stored.partition = partition->second;
       guide.text = rows->text(2);
@@ -523,7 +529,7 @@ Result<> SqliteStore::load(const LoadVisitor& visitor) const {
       const auto partition = partitions.find(rows->integer(1));
       if (partition == partitions.end() || !read_embedding(*rows, 3, outcome.embedding) ||
           !read_words(*rows, 4, outcome.words)) {
-        return corrupt("outcomes", outcome.id);
+        return corrupt("outcomes", std::to_string(outcome.id));
       }
       outcome.partition = partition->second;
       outcome.request_hash = rows->text(2);
@@ -537,6 +543,18 @@ Result<> SqliteStore::load(const LoadVisitor& visitor) const {
     if (auto done = rows->finish(); !done) return done;
   }
   return {};
+}
+
+/// The JSON of a row of `id, time, tenant, json`, whichever form it is kept in; nullopt when it is corrupt.
+std::optional<std::string> json_of(const Statement& row) {
+  std::string kept = row.text(3);
+  if (!is_passed_record(kept)) return kept;
+  auto decision = from_passed_record(kept);
+  if (!decision) return std::nullopt;
+  decision->id = row.text(0);
+  decision->time = to_instant(row.integer(1));
+  decision->tenant = row.text(2);
+  return decision_json(*decision);
 }
 
 /// Adds what became known of a decision after it was written.
@@ -569,11 +587,14 @@ Result<std::string> SqliteStore::with_what_followed(std::string stored, const st
 Result<std::optional<std::string>> SqliteStore::decision(const std::string& tenant,
                                                          const std::string& id) const {
   std::lock_guard lock(mutex_);
-  auto rows = reader_->prepare("SELECT json FROM decisions WHERE id=? AND tenant=?");
+  auto rows = reader_->prepare("SELECT id, time, tenant, json FROM decisions WHERE id=? AND tenant=?");
   if (!rows) return tl::unexpected(rows.error());
   rows->bind(1, id).bind(2, tenant);
   std::optional<std::string> found;
-  if (rows->step()) found = rows->text(0);
+  if (rows->step()) {
+    found = json_of(*rows);
+    if (!found) return corrupt("decisions", id);
+  }
   if (auto done = rows->finish(); !done) return tl::unexpected(done.error());
   if (!found) return found;
   auto whole = with_what_followed(std::move(*found), id);
@@ -584,7 +605,8 @@ Result<std::optional<std::string>> SqliteStore::decision(const std::string& tena
 Result<std::vector<std::string>> SqliteStore::decisions(const DecisionFilter& filter) const {
   std::lock_guard lock(mutex_);
   auto rows = reader_->prepare(
-      "SELECT json FROM decisions WHERE (?1='' OR tenant=?1) AND (?2='' OR route=?2) AND time>=?3 "
+      "SELECT id, time, tenant, json FROM decisions WHERE (?1='' OR tenant=?1) AND (?2='' OR route=?2) AND "
+      "time>=?3 "
       "ORDER BY time DESC, id DESC LIMIT ?4");
   if (!rows) return tl::unexpected(rows.error());
   rows->bind(1, filter.tenant)
@@ -592,7 +614,11 @@ Result<std::vector<std::string>> SqliteStore::decisions(const DecisionFilter& fi
       .bind(3, to_integer(filter.since))
       .bind(4, static_cast<std::int64_t>(std::min(filter.limit, kDecisionsMax)));
   std::vector<std::string> out;
-  while (rows->step()) out.push_back(rows->text(0));
+  while (rows->step()) {
+    auto json = json_of(*rows);
+    if (!json) return corrupt("decisions", rows->text(0));
+    out.push_back(std::move(*json));
+  }
   if (auto done = rows->finish(); !done) return tl::unexpected(done.error());
   return out;
 }

@@ -1,0 +1,186 @@
+#include "store/passed_record.h"
+
+namespace brevet {
+namespace {
+
+// The first byte tells it from JSON; another layout takes another byte.
+constexpr char kMark = '\x01';
+
+void put(std::string& out, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
+  out += static_cast<char>(value);
+}
+void put(std::string& out, std::string_view text) {
+  put(out, text.size());
+  out += text;
+}
+void put_signed(std::string& out, std::int64_t value) {
+  put(out, (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63));
+}
+void put(std::string& out, const std::optional<std::int64_t>& value) {
+  out += value ? '\x01' : '\x00';
+  if (value) put_signed(out, *value);
+}
+void put(std::string& out, const Cost& cost) {
+  out += static_cast<char>(cost.basis);
+  put(out, cost.amount ? std::optional(cost.amount->pico_usd) : std::nullopt);
+}
+
+/// Reads in the order of the writes; after the first lack everything is empty and good() is false.
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+  bool good() const { return good_ && bytes_.empty(); }
+
+  std::uint64_t number() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      const auto byte = static_cast<unsigned char>(character());
+      value |= std::uint64_t{byte & 0x7FU} << shift;
+      if (byte < 0x80) return value;
+    }
+    good_ = false;
+    return 0;
+  }
+  std::int64_t whole() {
+    const auto value = number();
+    return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
+  }
+  std::string text() {
+    const auto size = number();
+    if (size > bytes_.size()) good_ = false;
+    if (!good_) return {};
+    std::string out(bytes_.substr(0, size));
+    bytes_.remove_prefix(size);
+    return out;
+  }
+  char character() {
+    if (bytes_.empty()) good_ = false;
+    if (!good_) return 0;
+    const char out = bytes_.front();
+    bytes_.remove_prefix(1);
+    return out;
+  }
+  std::optional<std::int64_t> maybe() {
+    if (character() == 0) return std::nullopt;
+    return whole();
+  }
+  Cost cost() {
+    Cost out;
+    const auto basis = character();
+    if (basis < 0 || basis > static_cast<char>(CostBasis::kUnknown)) good_ = false;
+    out.basis = static_cast<CostBasis>(basis);
+    if (const auto amount = maybe()) out.amount = Money::from_pico(*amount);
+    return out;
+  }
+
+ private:
+  std::string_view bytes_;
+  bool good_ = true;
+};
+
+enum Flag : unsigned char { kSimulated = 1, kStreamed = 2, kEstimated = 4, kFirstToken = 8 };
+
+bool same(const Reason& a, const Reason& b) {
+  return a.code == b.code && a.sentence == b.sentence;
+}
+
+/// Nothing is set that the record has no place for.
+bool fits(const Decision& d) {
+  if (!d.route.empty() || !d.parent_id.empty() || !d.strategy.empty() || d.accepted != 0 || d.learn ||
+      d.attempts.size() != 1 || d.steps.size() != 1 || d.state != DecisionState::kServed || d.error ||
+      !same(d.steps[0], d.reason))
+    return false;
+  const auto& partition = d.partition;
+  if (!d.request_hash.empty() || !d.draws.empty() || !d.comparisons.empty() || !d.neighbours.empty() ||
+      d.snapshot_version != 0 || d.embedding || d.estimate || d.exact_repeat || d.skill_id != 0 ||
+      !d.degraded.empty() || !d.would_have.empty() || d.baseline.amount ||
+      d.baseline.basis != CostBasis::kUnknown || !d.baseline_note.empty() || d.store_text ||
+      !partition.encoder_hash.empty() || !partition.weak.empty() || !partition.reference.empty() ||
+      !partition.system_hash.empty())
+    return false;
+  const auto& attempt = d.attempts[0];
+  return attempt.id == 0 && attempt.configuration.plain() && attempt.purpose == Purpose::kServe &&
+         attempt.state == AttemptState::kDone && attempt.answer && !attempt.error &&
+         !attempt.answer->mean_logprob && !attempt.answer->min_logprob;
+}
+
+}  // namespace
+
+bool passed_record(const Decision& d, std::string& out) {
+  if (!fits(d)) return false;
+  const auto& attempt = d.attempts[0];
+  const auto& answer = *attempt.answer;
+  out.clear();
+  out += kMark;
+  out +=
+      static_cast<char>((d.simulated ? kSimulated : 0) | (d.streamed ? kStreamed : 0) |
+                        (answer.usage.estimated ? kEstimated : 0) | (attempt.first_token ? kFirstToken : 0));
+  put(out, d.number);
+  put(out, std::string_view(d.reason.code));
+  put(out, std::string_view(d.reason.sentence));
+  put(out, std::string_view(d.session));
+  put(out, std::string_view(d.tags));
+  put(out, d.cost);
+  put_signed(out, d.latency.count());
+  put_signed(out, d.overhead.count());
+  put(out, std::string_view(attempt.configuration.model));
+  put(out, std::string_view(answer.returned_model));
+  put(out, std::string_view(answer.finish_reason));
+  put(out, answer.usage.input_tokens);
+  put(out, answer.usage.output_tokens);
+  put(out, answer.usage.cached_input_tokens);
+  put(out, answer.usage.cache_creation_tokens);
+  put(out, answer.usage.reasoning_tokens);
+  put(out, attempt.cost);
+  put_signed(out, attempt.latency.count());
+  if (attempt.first_token) put_signed(out, attempt.first_token->count());
+  put_signed(out, attempt.tries);
+  return true;
+}
+
+bool is_passed_record(std::string_view bytes) {
+  return !bytes.empty() && bytes.front() == kMark;
+}
+
+std::optional<Decision> from_passed_record(std::string_view bytes) {
+  if (!is_passed_record(bytes)) return std::nullopt;
+  Reader in(bytes.substr(1));
+  const auto flags = static_cast<unsigned char>(in.character());
+  Decision d;
+  Attempt attempt;
+  Answer answer;
+  d.learn = false;
+  d.accepted = 0;
+  d.simulated = (flags & kSimulated) != 0;
+  d.streamed = (flags & kStreamed) != 0;
+  d.number = in.number();
+  d.reason.code = in.text();
+  d.reason.sentence = in.text();
+  d.steps = {d.reason};
+  d.session = in.text();
+  d.tags = in.text();
+  d.cost = in.cost();
+  d.latency = Microseconds(in.whole());
+  d.overhead = Microseconds(in.whole());
+  attempt.configuration.model = in.text();
+  attempt.state = AttemptState::kDone;
+  answer.returned_model = in.text();
+  answer.finish_reason = in.text();
+  answer.usage.estimated = (flags & kEstimated) != 0;
+  answer.usage.input_tokens = in.maybe();
+  answer.usage.output_tokens = in.maybe();
+  answer.usage.cached_input_tokens = in.maybe();
+  answer.usage.cache_creation_tokens = in.maybe();
+  answer.usage.reasoning_tokens = in.maybe();
+  attempt.cost = in.cost();
+  attempt.latency = Microseconds(in.whole());
+  if ((flags & kFirstToken) != 0) attempt.first_token = Microseconds(in.whole());
+  attempt.tries = static_cast<int>(in.whole());
+  if (!in.good()) return std::nullopt;
+  attempt.answer = std::move(answer);
+  d.attempts.push_back(std::move(attempt));
+  return d;
+}
+
+}  // namespace brevet
