@@ -342,11 +342,11 @@ void LearnerImpl::process(std::vector<Item> items) {
   changes.evict();
   changes.write_to(batch);
   batch.forget_outcomes.insert(batch.forget_outcomes.end(), forget_outcomes_.begin(), forget_outcomes_.end());
+  batch.forget_partitions = forget_partitions_;
+  for (const auto& partition : forget_partitions_) batch.forget_settings.push_back(scores_setting(partition));
   for (const auto& partition : memory_.partitions_with_new_scores()) {
     batch.settings.emplace_back(scores_setting(partition), memory_.save_scores(partition));
   }
-  batch.forget_partitions = forget_partitions_;
-  for (const auto& partition : forget_partitions_) batch.forget_settings.push_back(scores_setting(partition));
   if (!batch.empty() && options_.more_settings) {
     for (auto& setting : options_.more_settings()) batch.settings.push_back(std::move(setting));
   }

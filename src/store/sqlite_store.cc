@@ -52,12 +52,12 @@ CREATE TABLE outcomes(
   embedding BLOB, words BLOB, agrees INTEGER NOT NULL, weak_logprob REAL, guide INTEGER NOT NULL,
   spot_check INTEGER NOT NULL, time INTEGER NOT NULL);
 CREATE TABLE settings(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-)sql"};
 )sql",
                                     R"sql(
 CREATE INDEX skills_partition ON skills(partition);
 CREATE INDEX guides_partition ON guides(partition);
 CREATE INDEX outcomes_partition ON outcomes(partition);
+)sql"};
 
 // Old decisions go in pieces, so that no commit waits long for it.
 constexpr int kRetentionPiece = 200;
@@ -168,18 +168,18 @@ class SqliteStore : public Store {
   Result<> write(const WriteBatch& batch);
   Result<> retain(const WriteBatch& batch);
   Result<std::int64_t> partition_row(const Partition& partition);
-  Result<std::string> with_what_followed(std::string json, const std::string& id) const;
   Result<> forget_partition(const Partition& partition);
+  Result<std::string> with_what_followed(std::string json, const std::string& id) const;
 
   StoreOptions options_;
   std::unique_ptr<ProcessLock> lock_;
   std::unique_ptr<Connection> writer_;
   Statement put_decision_, put_feedback_, put_skill_, put_guide_, put_outcome_, put_setting_, put_partition_,
       find_partition_, drop_skill_, drop_guide_, drop_outcome_, drop_old_feedback_, drop_old_decisions_;
-  std::map<std::string, std::int64_t> partition_rows_;
   /// Deletes of one partition, what refers to it first.
   std::array<Statement, 4> drop_partition_;
   Statement drop_setting_;
+  std::map<std::string, std::int64_t> partition_rows_;
   std::int64_t newest_ = 0;  ///< time of the newest decision written; retention counts from it
 
   std::mutex commit_mutex_;  ///< guards all of the above; taken before mutex_
@@ -273,12 +273,12 @@ Result<> SqliteStore::prepare_writes() {
       {&drop_skill_, "DELETE FROM skills WHERE id=?"},
       {&drop_guide_, "DELETE FROM guides WHERE id=?"},
       {&drop_outcome_, "DELETE FROM outcomes WHERE id=?"},
-      {&drop_old_feedback_,
       {&drop_partition_[0], "DELETE FROM skills WHERE partition=?"},
       {&drop_partition_[1], "DELETE FROM guides WHERE partition=?"},
       {&drop_partition_[2], "DELETE FROM outcomes WHERE partition=?"},
       {&drop_partition_[3], "DELETE FROM partitions WHERE id=?"},
       {&drop_setting_, "DELETE FROM settings WHERE name=?"},
+      {&drop_old_feedback_,
        "DELETE FROM feedback WHERE decision_id IN (SELECT id FROM decisions WHERE time<? ORDER BY time LIMIT "
        "?)"},
       {&drop_old_decisions_,
@@ -311,7 +311,6 @@ Result<std::int64_t> SqliteStore::partition_row(const Partition& partition) {
   return row;
 }
 
-Result<> SqliteStore::commit(const WriteBatch& batch) {
 Result<> SqliteStore::forget_partition(const Partition& partition) {
   const auto row = partition_row(partition);
   if (!row) return tl::unexpected(row.error());
@@ -322,6 +321,7 @@ Result<> SqliteStore::forget_partition(const Partition& partition) {
   return {};
 }
 
+Result<> SqliteStore::commit(const WriteBatch& batch) {
   if (batch.empty()) return {};
   std::lock_guard one_writer(commit_mutex_);
   std::unique_lock lock(mutex_, std::defer_lock);
@@ -370,18 +370,18 @@ Result<> SqliteStore::write(const WriteBatch& batch) {
   if (auto done = forget(drop_skill_, batch.forget_skills); !done) return done;
   if (auto done = forget(drop_guide_, batch.forget_guides); !done) return done;
   if (auto done = forget(drop_outcome_, batch.forget_outcomes); !done) return done;
-  for (const auto& [partition, skill] : batch.skills) {
-    const auto row = partition_row(partition);
-    if (!row) return tl::unexpected(row.error());
-    put_skill_.bind(1, static_cast<std::int64_t>(skill.id)).bind(2, *row).bind(3, skill.request_hash);
-    bind_embedding(put_skill_, 4, skill.embedding);
-    put_skill_.bind(5, std::string_view(name_of(skill.status)))
   for (const auto& partition : batch.forget_partitions) {
     if (auto done = forget_partition(partition); !done) return done;
   }
   for (const auto& name : batch.forget_settings) {
     if (auto done = drop_setting_.bind(1, name).run(); !done) return done;
   }
+  for (const auto& [partition, skill] : batch.skills) {
+    const auto row = partition_row(partition);
+    if (!row) return tl::unexpected(row.error());
+    put_skill_.bind(1, static_cast<std::int64_t>(skill.id)).bind(2, *row).bind(3, skill.request_hash);
+    bind_embedding(put_skill_, 4, skill.embedding);
+    put_skill_.bind(5, std::string_view(name_of(skill.status)))
         .bind(6, static_cast<std::int64_t>(skill.guide_id))
         .bind(7, skill.weak_model_id)
         .bind(8, to_integer(skill.created))
