@@ -36,7 +36,8 @@ void Reader::set_error(const YAML::Mark& mark, const char* code, const std::stri
   Error error;
   error.kind = ErrorKind::kCallerInvalid;
   error.code = code;
-  error.message = file_ + (mark.line >= 0 ? ":" + std::to_string(mark.line + 1) : "") + ": " + message + ".";
+  error.message = file_ + (mark.line >= 0 ? ":" + std::to_string(mark.line + 1) : "") + ": " + message +
+                  (message.ends_with('?') ? "" : ".");
   error.param = key;
   error_ = std::move(error);
 }

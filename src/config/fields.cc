@@ -201,7 +201,7 @@ const Fields<ServerOptions>& server_fields() {
       choice("log", &S::log, {"trace", "debug", "info", "warn", "error", "off"},
              "trace, debug, info, warn, error or off"),
       duration("retention_days", &S::retention, hours(24), 1, 36'500,
-               "how long decisions and outcomes are kept"),
+               "how long decisions and feedback are kept"),
   };
   return fields;
 }
@@ -298,9 +298,10 @@ const Fields<LearningConfig>& learning_fields() {
 const Fields<RouteOptions>& route_fields() {
   using R = RouteOptions;
   static const Fields<R> fields = {
-      {"strategy", "a name, or {name: NAME, option: value, ...}; `brevet strategies` lists them",
+      {"strategy", "a name, or {name: NAME, option: value, ...}; `brevet config --defaults` lists them",
        read_strategy, [](const R& value) { return value.strategy; }},
-      names("candidates", &R::candidates, "models or configurations such as small|t=cot, cheapest first"),
+      names("candidates", &R::candidates,
+            "models by name, cheapest first; the first one and the reference are called"),
       text("reference", &R::reference,
            "the strong one, whose quality is the measure; default: the last candidate"),
       choice("mode", &R::mode, {"on", "observe"},

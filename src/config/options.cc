@@ -122,7 +122,7 @@ Result<Config> parse_config(const std::string& text, const std::string& name_for
     if (reader.failed()) return fail(*reader.error());
     return out;
   } catch (const YAML::Exception& error) {
-    reader.set_error(error.mark, "config_syntax", "is not YAML: " + error.msg, "");
+    reader.set_error(error.mark, "config_syntax", "the file is not YAML: " + error.msg, "");
   } catch (const std::exception& error) {
     reader.set_error(YAML::Mark::null_mark(), "config_syntax", std::string("cannot be read: ") + error.what(),
                      "");

@@ -52,7 +52,7 @@ models:
 routes:
   auto:
     strategy: {name: knn, k: 8, threshold: 0.5, exact: false, label: "8"}
-    candidates: [small, "small|t=cot", large]
+    candidates: [small, here, large]
     reference: large
     mode: observe
     store: text
@@ -200,6 +200,7 @@ TEST(Config, WrongTypesAndValues) {
   bad(kModels + "routes: {auto: {candidates: [small, large], learning: {spot_check_share: 2}}}", "bad_value",
       {"between 0 and 1"});
   bad(kModels + "routes: {auto: {candidates: [\"small|t\", large]}}", "bad_value", {"cannot be read"});
+  bad(kModels + "routes: {auto: {candidates: [\"small|t=cot\", large]}}", "bad_value", {"models by name"});
 }
 
 TEST(Config, MissingKeys) {
@@ -215,8 +216,10 @@ TEST(Config, Contradictions) {
   bad(kModels + "routes:\n  auto:\n    candidates: [small]\n", "contradictory",
       {"test.yaml:6:", "only one entry"});
   bad(kModels + "routes: {auto: {candidates: [small, small]}}", "contradictory", {"twice"});
-  bad(kModels + "routes: {auto: {candidates: [small, \"small|t=cot\"], reference: large}}", "contradictory",
-      {"not among the candidates"});
+  bad(kModels +
+          "  third: {base_url: \"http://127.0.0.1:3/v1\"}\n"
+          "routes: {auto: {candidates: [small, third], reference: large}}",
+      "contradictory", {"not among the candidates"});
   bad(kModels + "routes: {auto: {candidates: [small, large], reference: small}}", "contradictory",
       {"cheapest"});
   bad(kModels + "routes: {small: {candidates: [small, large]}}", "contradictory", {"name of a model"});

@@ -153,6 +153,13 @@ class Validator {
                   "` holds a configuration that cannot be read: " + parsed.error().message);
       return false;
     }
+    if (!parsed->plain()) {
+      // Accepting it would call the plain model and record that the transform was applied.
+      fail_at({"routes", route, key}, "bad_value",
+              "`routes." + route + "." + key + "` holds " + text +
+                  "; a route takes models by name, without transform, guide, samples or effort");
+      return false;
+    }
     if (config_.models.count(parsed->model)) return true;
     fail_at({"routes", route, key}, "unknown_model",
             "`routes." + route + "." + key + "` names the model " + parsed->model +
