@@ -39,11 +39,14 @@ std::string explain(const Decision& decision) {
   }
   if (decision.exact_repeat)
     out += fmt::format("  evidence  this very request was seen before (skill {})\n", decision.skill_id);
-  if (decision.estimate) {
+  if (decision.estimate && decision.estimate->outcomes == 0) {
+    out += "  estimate  none: nothing is learned yet for requests like this one\n";
+  } else if (decision.estimate) {
     const auto& estimate = *decision.estimate;
     out += fmt::format(
-        "  estimate  agrees with {:.2f} (90% interval {:.2f} to {:.2f}), {} outcomes, about {:.0f} near{}\n",
-        estimate.p_agree, estimate.lower, estimate.upper, estimate.outcomes, estimate.effective_n,
+        "  estimate  P(agrees) {:.2f} (90% interval {:.2f} to {:.2f}), {} outcome{}, about {:.0f} near{}\n",
+        estimate.p_agree, estimate.lower, estimate.upper, estimate.outcomes,
+        estimate.outcomes == 1 ? "" : "s", estimate.effective_n,
         estimate.score_rank ? fmt::format(", rank {:.2f}", *estimate.score_rank) : "");
   }
   for (const auto& near : decision.neighbours) {
