@@ -59,7 +59,8 @@ void open_decision(Run& run) {
   }
   // What is learned holds the request's hash and embedding, so what is not to be kept is not learned from.
   decision.learn = run.options.learn && keep && route.learning.enabled && route.shadow_plan != nullptr;
-  if (decision.session.empty()) {
+  // A session of our own is a hash of content, so it is only for routes that may keep one.
+  if (decision.session.empty() && keep) {
     const auto first_user = std::find_if(request.messages.begin(), request.messages.end(),
                                          [](const ChatMessage& message) { return message.role == "user"; });
     const std::string_view text =

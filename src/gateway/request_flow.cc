@@ -80,6 +80,7 @@ class Flow final : public RequestFlow {
       }
     }
     flow::account(run);
+    set_skill(run);
     set_baseline(run, nullptr);
     co_return run.decision;
   }
@@ -188,7 +189,15 @@ class Flow final : public RequestFlow {
                                                route.reference.key(), step.error().message)}};
       }
     }
-    if (!*fixed) co_return co_await flow::drive(run, *route.strategy);
+    if (!*fixed) {
+      auto ending = co_await flow::drive(run, *route.strategy);
+      // Only a shadow plan may end without an answer and without an error.
+      if (ending.state == DecisionState::kFailed && !ending.error) {
+        ending.error = Error{ErrorKind::kInternal, "strategy_unbounded",
+                             fmt::format("Strategy '{}' gave no answer.", route.strategy->name())};
+      }
+      co_return ending;
+    }
     co_return co_await serve_one(run, std::move((*fixed)->configuration), std::move((*fixed)->reason));
   }
 

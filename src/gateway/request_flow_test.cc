@@ -288,8 +288,19 @@ TEST(Flow, WhatIsNotToBeStoredIsNotKept) {
   const auto decision = world.serve(World::request(), options);
   EXPECT_EQ(decision->request_text, "");
   EXPECT_EQ(decision->request_hash, "");
+  EXPECT_EQ(decision->session, "") << "a session of our own is a hash of content";
   EXPECT_FALSE(decision->embedding);
   EXPECT_FALSE(decision->learn);
+}
+
+TEST(Flow, AStrategyThatGivesNoAnswerIsAnErrorOfOurs) {
+  World world;
+  world.use("rar_shadow");
+  const auto decision = world.serve(World::request());
+  EXPECT_EQ(decision->state, DecisionState::kFailed);
+  ASSERT_TRUE(decision->error);
+  EXPECT_EQ(decision->error->kind, ErrorKind::kInternal);
+  EXPECT_EQ(decision->error->code, "strategy_unbounded");
 }
 
 /// Asks both models at once and takes whichever answers first.
