@@ -3,7 +3,8 @@
 # Usage: bench/proxy/passthrough.sh PROGRAM [SECONDS] [CONNECTIONS...]
 #   PROGRAM is called as PROGRAM UPSTREAM_URL PORT and must proxy every request (build/release/bench/proxy_loop),
 #   or is a shell command with {url} and {port} in it, such as a gateway with a generated configuration.
-# Environment: ROUNDS (3), TARGET (/v1/chat/completions). Needs nginx and wrk. Prints microseconds of CPU
+# Environment: ROUNDS (3), TARGET (/v1/chat/completions), WORKERS (1: nginx processes and gateway threads). Needs nginx
+# and wrk. Prints microseconds of CPU
 # (user + system, all threads) per request, the median of the rounds, and the ratio.
 set -euo pipefail
 program=${1:?program}
@@ -12,6 +13,8 @@ shift $(($# < 2 ? $# : 2))
 connections=("${@:-64}")
 [ $# -gt 0 ] || connections=(64 1000)
 rounds=${ROUNDS:-3}
+workers=${WORKERS:-1}
+export THREADS=$workers
 target=${TARGET:-/v1/chat/completions}
 dir=$(mktemp -d)
 pids=()
@@ -22,6 +25,7 @@ cleanup() {
 }
 trap cleanup EXIT
 ulimit -n 8192
+export TMPDIR=$dir # what the program leaves behind goes with the rest
 
 port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
 upstream_port=$(port) nginx_port=$(port) our_port=$(port)
@@ -34,16 +38,16 @@ print(json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "created": 1,
     "usage": {"prompt_tokens": 200, "completion_tokens": 130, "total_tokens": 330}}))
 PY
 )
-common="worker_processes 1; daemon off; error_log $dir/error.log; events { worker_connections 8192; }"
+common="daemon off; error_log $dir/error.log; events { worker_connections 8192; }"
 http="access_log off; client_body_temp_path $dir/b; proxy_temp_path $dir/p; fastcgi_temp_path $dir/f;
   uwsgi_temp_path $dir/u; scgi_temp_path $dir/s; keepalive_requests 1000000000; keepalive_timeout 300s;"
 cat >"$dir/upstream.conf" <<CONF
-$common pid $dir/upstream.pid;
+worker_processes 1; $common pid $dir/upstream.pid;
 http { $http default_type application/json;
   server { listen 127.0.0.1:$upstream_port backlog=4096; location / { return 200 '$body'; } } }
 CONF
 cat >"$dir/proxy.conf" <<CONF
-$common pid $dir/proxy.pid;
+worker_processes $workers; $common pid $dir/proxy.pid;
 http { $http
   upstream u { server 127.0.0.1:$upstream_port; keepalive 2048; keepalive_requests 1000000000; keepalive_timeout 300s; }
   server { listen 127.0.0.1:$nginx_port backlog=4096;
@@ -106,7 +110,7 @@ measure() {
 }
 median() { sort -g | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
 
-echo "# $(date -u +%FT%TZ) $(nproc) cores, $(nginx -v 2>&1), wrk -t1, ${seconds}s x $rounds rounds, 1.1 kB POST"
+echo "# $(date -u +%FT%TZ) $(nproc) cores, $(nginx -v 2>&1), wrk -t1, ${seconds}s x $rounds rounds, $workers worker(s) each, 1.1 kB POST, load $(cut -d' ' -f1 /proc/loadavg)"
 for c in "${connections[@]}"; do
   : >"$dir/nginx.txt"
   : >"$dir/ours.txt"
