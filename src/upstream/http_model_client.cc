@@ -538,7 +538,12 @@ class HttpModelClient final : public ModelClient {
       out.error.kind = ErrorKind::kProviderRejected;
       out.error.code = theirs.code.empty() ? "upstream_rejected" : theirs.code;
       out.upstream_at_fault = false;
-      if (!theirs.message.empty()) out.error.message = theirs.message;
+      if (status == 401 || status == 403) {
+        // Providers quote parts of the key, and the client would take it for its own.
+        out.error.message = who + ": it refuses the key that the gateway sends, the one of its key_env.";
+      } else if (!theirs.message.empty()) {
+        out.error.message = theirs.message;
+      }
     } else {
       out.error.kind = ErrorKind::kProviderGarbage;
       out.error.code = "upstream_unexpected_status";

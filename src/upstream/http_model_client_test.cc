@@ -275,6 +275,16 @@ TEST_F(HttpModelTest, TheProvidersOwnRefusalIsPassedOnOnce) {
   EXPECT_EQ(client_->status().breaker, BreakerState::kClosed);
 }
 
+TEST_F(HttpModelTest, ARefusalOfOurKeySaysWhoseKeyItIs) {
+  provide({{401, kJson, error_body("invalid_api_key")}});
+  const auto outcome = run(call());
+  ASSERT_FALSE(outcome);
+  const auto& error = outcome.error().error;
+  EXPECT_EQ(error.code, "invalid_api_key");
+  EXPECT_NE(error.message.find("key_env"), std::string::npos) << error.message;
+  EXPECT_EQ(error.message.find("No such thing"), std::string::npos) << "providers quote parts of the key";
+}
+
 TEST_F(HttpModelTest, GarbageHasStableCodes) {
   options_.breaker.failures_to_open = 100;
   provide({{200, kJson, "<html>"}, {200, kJson, R"({"choices":[]})"}, {302, kJson, ""}});
