@@ -79,6 +79,11 @@ class Flow final : public RequestFlow {
                                                 run.route->reference.key());
       }
     }
+    if (!run.evidence.neighbours && run.features.embedding) {
+      // For the person who asks why; the strategy had what it wanted.
+      run.evidence.neighbours =
+          run.snapshot->nearest(decision.partition, *run.features.embedding, kNeighboursShown);
+    }
     flow::account(run);
     set_skill(run);
     set_baseline(run, nullptr);
@@ -106,6 +111,8 @@ class Flow final : public RequestFlow {
   }
 
  private:
+  static constexpr std::size_t kNeighboursShown = 3;
+
   struct Fixed {
     Configuration configuration;
     Reason reason;

@@ -278,6 +278,16 @@ TEST(Flow, ADryRunCallsNoModel) {
             "unknown_model");
 }
 
+TEST(Flow, ADryRunShowsTheNearestSkillsWhateverTheStrategyAsked) {
+  World world;
+  world.use("adaptive");
+  world.snapshot->near = {{skill_of(SkillStatus::kWeakOk), 0.3f}};
+  const auto decision = world.sync(world.flow->dry_run(world.runtime(), World::request(), {}));
+  ASSERT_TRUE(decision);
+  ASSERT_EQ((*decision)->neighbours.size(), 1u);
+  EXPECT_EQ((*decision)->neighbours[0].skill.id, 12u);
+}
+
 TEST(Flow, WhatIsNotToBeStoredIsNotKept) {
   World world;
   world.use("adaptive");
