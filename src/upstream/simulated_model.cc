@@ -24,7 +24,9 @@ enum class Draw : std::uint64_t {
   kLeak,
   kFlip,
   kBias,
-  kPrefer
+  kPrefer,
+  kUnrelated,
+  kOtherFamily
 };
 
 /// A text around a question that is shorter says nothing that could help or disturb.
@@ -129,6 +131,29 @@ class World final : public SimulatedWorld {
   std::vector<double> topics_;
 };
 
+/// Ends with the family's name, which is how a weak simulated model notices that a guide fits.
+std::string guide_about(std::size_t family) {
+  const auto& about = question_families()[family];
+  return about.method +
+         " Go slowly and check the result once more; this is the way for every task of the kind " +
+         about.name + ".";
+}
+
+/// One of the few whose guides are nearest in length to this family's own and do not name it.
+std::size_t other_family(std::size_t family, std::uint64_t draw) {
+  constexpr std::size_t kChoices = 4;
+  const auto& families = question_families();
+  const std::size_t length = guide_about(family).size();
+  std::vector<std::pair<std::size_t, std::size_t>> by_distance;
+  for (std::size_t other = 0; other < families.size(); ++other) {
+    const std::string text = guide_about(other);
+    if (other == family || lower(text).find(families[family].name) != std::string::npos) continue;
+    by_distance.emplace_back(text.size() > length ? text.size() - length : length - text.size(), other);
+  }
+  std::sort(by_distance.begin(), by_distance.end());
+  return by_distance[draw % std::min(kChoices, by_distance.size())].second;
+}
+
 class SimulatedModel final : public PlayedModel {
  public:
   SimulatedModel(std::shared_ptr<const SimulatedWorld> world, const SimulatedModelProfile& model,
@@ -226,17 +251,17 @@ class SimulatedModel final : public PlayedModel {
            ".";
   }
 
-  /// Ends with the family's name, which is how a weak simulated model notices that a guide fits.
   Answer guide(const SimulatedQuestion* question) const {
     Answer answer;
     if (!question) {
       answer.text = "Read the task twice, split it into small steps and check each step before the next one.";
       return answer;
     }
-    const auto& family = question_families()[static_cast<std::size_t>(question->family)];
-    answer.text = family.method +
-                  " Go slowly and check the result once more; this is the way for every task of the kind " +
-                  family.name + ".";
+    const auto own = static_cast<std::size_t>(question->family);
+    const bool unrelated =
+        uniform(key(seed(), Draw::kUnrelated, question->number, name_hash_)) < model_.guide_unrelated;
+    answer.text = guide_about(
+        unrelated ? other_family(own, key(seed(), Draw::kOtherFamily, question->number, name_hash_)) : own);
     if (uniform(key(seed(), Draw::kLeak, question->number, name_hash_)) < model_.guide_leak_rate) {
       answer.text += " The answer is " + question->answer + ".";
     }

@@ -41,6 +41,9 @@ struct SimulatedModelProfile {
   double guide_redraw = 0.2;    ///< share of E's variance that any change of the prompt redraws, 0..1
   double logprob_signal = 1.2;  ///< distance of right from wrong answers in the log-probability, in s.d.
   double guide_leak_rate = 0;   ///< share of written guides that give the answer away
+  /// Share of written guides that are about another family's kind of question, of about equal length: 1 is
+  /// the control for what any text around a question does.
+  double guide_unrelated = 0;
   double judge_flip_rate = 0;   ///< share of verdicts that are turned
   double judge_first_bias = 0;  ///< share of different pairs where the first answer is called better or equal
   Milliseconds latency{300};    ///< median until the first token

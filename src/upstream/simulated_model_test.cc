@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <map>
+#include <set>
 
 #include "domain/markers.h"
 #include "wire/openai_chat.h"
@@ -258,6 +260,125 @@ TEST(SimulatedModel, TheGuideItWritesHelpsItsKindAndAnotherOneDoesNot) {
   EXPECT_NEAR(unrelated / n, alone / n, .03);
 }
 
+std::string file_text(const std::string& name) {
+  std::ifstream in(std::string(BREVET_SOURCE_DIR) + "/" + name);
+  EXPECT_TRUE(in) << name;
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::shared_ptr<const SimulatedWorld> world_of(const std::string& profile, double guide_unrelated) {
+  auto parsed = parse_simulation_profile(profile, "profile");
+  EXPECT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->models[1].guide_unrelated, guide_unrelated);
+  return SimulatedWorld::create(*parsed);
+}
+
+std::string written_guide(ModelClient& author, const SimulatedQuestion& question) {
+  ModelCall ask;
+  ask.purpose = Purpose::kGuide;
+  ask.messages = {{"system", std::string(kGuideMarker) + " that explains the way."}, {"user", question.text}};
+  const auto out = call_now(author, ask);
+  EXPECT_TRUE(out);
+  return out->answer.text;
+}
+
+/// The family that a guide is about: its last words before a leak.
+std::string kind_of(const std::string& guide) {
+  const std::string before = "every task of the kind ";
+  const auto from = guide.find(before) + before.size();
+  return guide.substr(from, guide.find('.', from) - from);
+}
+
+TEST(SimulatedModel, AnUnrelatedGuideIsAsLongAndNamesAnotherKindAndHelpsNoMoreThanNone) {
+  const auto placebo_world = world_of(file_text("bench/profiles/placebo.json"), 1);
+  const auto world = world_of(file_text("bench/profiles/default.json"), 0);
+  auto placebo = make_simulated_model(placebo_world, "strong-sim");
+  auto author = make_simulated_model(world, "strong-sim");
+  auto weak = make_simulated_model(world, "weak-sim");
+  const auto& questions = world->questions().questions();
+  const std::size_t n = 4'000;
+  ASSERT_GE(questions.size(), n);
+  double length = 0, placebo_length = 0, leaks = 0;
+  // Pairs in which exactly one of alone and guided is right: under no effect either is as likely, so their
+  // difference over the root of their sum is about standard normal, and above 3.09 once in 1,000 tries.
+  const auto z = [](double gained, double lost) { return (gained - lost) / std::sqrt(gained + lost); };
+  double gained = 0, lost = 0, fitting_gained = 0, fitting_lost = 0;
+  std::map<std::string, std::set<std::string>> others;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto& question = questions[i];
+    const auto& family = question_families()[static_cast<std::size_t>(question.family)].name;
+    const std::string guide = written_guide(**author, question);
+    std::string unrelated = written_guide(**placebo, question);
+    ASSERT_EQ(kind_of(guide), family);
+    ASSERT_NE(kind_of(unrelated), family);
+    ASSERT_EQ(unrelated.find(family), std::string::npos) << unrelated;
+    others[family].insert(kind_of(unrelated));
+    EXPECT_NEAR(static_cast<double>(unrelated.size()), static_cast<double>(guide.size()), 40) << unrelated;
+    length += static_cast<double>(guide.size());
+    placebo_length += static_cast<double>(unrelated.size());
+    leaks += unrelated.find("The answer is") != std::string::npos ? 1 : 0;
+    const auto right = [&](const std::string& text) {
+      auto call = call_of(question.text);
+      if (!text.empty()) call.edits.last_user_prefix = "Some advice.\n" + text + "\n\n";
+      return answer_is_right(question, call_now(**weak, call)->answer.text);
+    };
+    const bool alone = right("");
+    const bool with_unrelated = right(unrelated);
+    const bool with_fitting = right(guide);
+    gained += !alone && with_unrelated;
+    lost += alone && !with_unrelated;
+    fitting_gained += !alone && with_fitting;
+    fitting_lost += alone && !with_fitting;
+  }
+  std::printf(
+      "unrelated guides: gained %.0f lost %.0f (z %.2f), fitting: gained %.0f lost %.0f (z %.2f), n = %zu; "
+      "mean bytes %.1f and %.1f\n",
+      gained, lost, z(gained, lost), fitting_gained, fitting_lost, z(fitting_gained, fitting_lost), n,
+      placebo_length / static_cast<double>(n), length / static_cast<double>(n));
+  EXPECT_GT(gained, 100) << "the guide was not in the prompt";
+  EXPECT_LT(z(gained, lost), 3.09);
+  EXPECT_GT(z(fitting_gained, fitting_lost), 3.09) << "the test would not see a guide that helps";
+  EXPECT_NEAR(placebo_length / length, 1, .03);
+  EXPECT_NEAR(leaks / static_cast<double>(n), .05, .015);
+  EXPECT_EQ(others.size(), question_families().size());
+  for (const auto& [family, kinds] : others) EXPECT_GT(kinds.size(), 1U) << family;
+}
+
+TEST(SimulatedModel, TheShareOfUnrelatedGuidesIsTheDeclaredOne) {
+  auto profile = parse_simulation_profile(default_simulation_profile(), "default").value();
+  profile.models[1].guide_unrelated = .3;
+  const auto world = SimulatedWorld::create(profile);
+  auto author = make_simulated_model(world, "strong-sim");
+  auto usual = make_simulated_model(default_world(), "strong-sim");
+  double n = 0, unrelated = 0;
+  for (std::size_t i = 0; i < 2'000; ++i, n += 1) {
+    const auto& question = world->questions().questions()[i];
+    const std::string guide = written_guide(**author, question);
+    if (kind_of(guide) == question_families()[static_cast<std::size_t>(question.family)].name) {
+      EXPECT_EQ(guide, written_guide(**usual, question));
+    } else {
+      unrelated += 1;
+    }
+  }
+  EXPECT_NEAR(unrelated / n, .3, .034) << "beyond 3.3 standard errors, once in 1,000 seeds";
+}
+
+TEST(SimulationProfile, TheFilesAreTheEmbeddedWorldAndItsControl) {
+  const std::string embedded(default_simulation_profile());
+  EXPECT_EQ(file_text("bench/profiles/default.json"), embedded);
+  std::string control = file_text("bench/profiles/placebo.json");
+  const auto line = [](const std::string& text) {
+    const auto from = text.find("  \"note\"");
+    return text.substr(from, text.find('\n', from) - from);
+  };
+  const std::string note = line(control), field = " \"guide_unrelated\": 1,";
+  EXPECT_NE(note, line(embedded));
+  ASSERT_NE(control.find(field), std::string::npos);
+  control.erase(control.find(field), field.size());
+  control.replace(control.find(note), note.size(), line(embedded));
+  EXPECT_EQ(control, embedded) << "the control differs in more than its guides";
+}
+
 TEST(SimulatedModel, AMessageFromOutsideGetsAnHonestReply) {
   const auto world = default_world(1, 100);
   auto client = make_simulated_model(world, "weak-sim");
@@ -374,6 +495,7 @@ TEST(SimulationProfile, WrongProfilesNameTheKey) {
        "models[0].output_usd_per_million"},
       {R"({"models":[{"name":"a","skil":1}]})", "models[0].skil"},
       {R"({"models":[{"name":"a","skill":"1"}]})", "models[0].skill"},
+      {R"({"models":[{"name":"a","skill":1,"guide_unrelated":1.5}]})", "models[0].guide_unrelated"},
       {R"({"models":[{"name":"a","skill":1,"input_usd_per_million":1,"output_usd_per_million":1,"faults":"x"}]})",
        "models[0].faults"},
       {R"({"sed":1})", "sed"},

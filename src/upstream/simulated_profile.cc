@@ -68,6 +68,7 @@ Result<SimulatedModelProfile> read_model(const boost::json::value& value, const 
       {"guide_redraw", number(model.guide_redraw, 0, 1)},
       {"logprob_signal", number(model.logprob_signal, 0, 10)},
       {"guide_leak_rate", number(model.guide_leak_rate, 0, 1)},
+      {"guide_unrelated", number(model.guide_unrelated, 0, 1)},
       {"judge_flip_rate", number(model.judge_flip_rate, 0, 1)},
       {"judge_first_bias", number(model.judge_first_bias, 0, 1)},
       {"latency_ms", number(latency_ms, 0, 3.6e6)},
