@@ -61,6 +61,11 @@ Result<std::shared_ptr<const SimulatedWorld>> load_world(const std::string& file
 Result<ModelClientPtr> make_client(const std::string& name, const ModelOptions& model, Loaded& loaded,
                                    UpstreamResources& resources, Clock& clock, const std::string& log_folder,
                                    std::uint64_t seed) {
+  // With a base_url, recorded and simulated models are somebody else's endpoint (`brevet upstream`), and stay
+  // labelled.
+  if (model.upstream != UpstreamKind::kLocal && !model.base_url.empty()) {
+    return make_http_model_client(http_options(name, model, seed), *resources.http, clock);
+  }
   switch (model.upstream) {
     case UpstreamKind::kOpenAi:
       return make_http_model_client(http_options(name, model, seed), *resources.http, clock);
