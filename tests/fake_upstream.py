@@ -2,7 +2,8 @@
 """An OpenAI-compatible upstream whose behaviour the test chooses, for whole-program tests. Standard library only.
 
 What the last user message says decides what happens: "do:NAME" anywhere in it. NAMEs: tool, cut, garbage, badsse, hang,
-slow, e400, e401, e429once, e500, e500once, dropfirst, nousage, huge, utf8, echo_body, silent_close. Otherwise the answer is "MODEL says: TEXT".
+slow, e400, e401, e429once, e500, e500once, dropfirst, nousage, huge, utf8, echo_body, silent_close. Otherwise the answer is "MODEL says: TEXT", or a guide where
+one is asked for.
 GET /log gives what was received, per request: model, body, whether the caller hung up before the end.
 """
 import json
@@ -25,6 +26,11 @@ class State:
 
 
 STATE = State()
+
+
+# What it writes when it is asked for a guide: method, no answer.
+GUIDE = ("Break the larger factor into tens and units, multiply each part on its own, and add the two products. "
+         "A common mistake is to forget the carry when the products are added. Write nothing beside what was asked for.")
 
 
 def text_of(message):
@@ -98,6 +104,8 @@ class Handler(BaseHTTPRequestHandler):
         if what == "hang":
             return self.wait_for_hang_up(30)
         answer = f"{model} says: {text}"
+        if any(m.get("role") == "system" and text_of(m).startswith("Write a guide") for m in request["messages"]):
+            answer = GUIDE
         if what == "huge":
             answer = "x" * (4 << 20)
         if what == "utf8":
