@@ -62,6 +62,9 @@ BaselineEstimator::Result BaselineEstimator::estimate(const std::string& route,
     return {{Money::from_pico(std::llround(means.cost_pico)), CostBasis::kAssumed},
             fmt::format("estimate: mean cost of {}'s {} answers on this route", reference_key, means.costs)};
   }
+  if (!usage.output_tokens) {
+    return {{}, fmt::format("unknown: no answer of {} on this route was seen to its end yet", reference_key)};
+  }
   return {{},
           fmt::format("unknown: {} has no price and none of its answers had a known cost", reference_key)};
 }
