@@ -397,6 +397,7 @@ TEST(Learner, APartitionForEachUserStaysBoundedHereInTheStoreAndAfterARestart) {
     }
     EXPECT_EQ(learner->figures().memory.partitions_evicted, 50U);
     EXPECT_EQ(learner->figures().memory.estimators_evicted, 7U);
+    learn(*learner, user(55));  // whose estimate was dropped
     // Who was evicted and is back in the very next batch keeps what is new, and only that.
     learn(*learner, user(4));
     EXPECT_EQ(learner->figures().memory.partitions_evicted, 51U);
@@ -412,6 +413,8 @@ TEST(Learner, APartitionForEachUserStaysBoundedHereInTheStoreAndAfterARestart) {
   EXPECT_EQ(learner->figures().memory.partitions, 10U);
   EXPECT_EQ(learner->figures().memory.estimators, 3U);
   EXPECT_EQ(learner->figures().memory.partitions_evicted, 0U) << "a restart brought more back than the bound";
+  EXPECT_EQ(learner->figures().memory.estimators_evicted, 0U);
+  EXPECT_EQ(before[55].outcomes, 1U);
   const auto after = ask(*learner);
   for (std::size_t u = 0; u < after.size(); ++u) {
     EXPECT_EQ(after[u].outcomes, before[u].outcomes) << u;
@@ -424,17 +427,18 @@ TEST(Learner, APartitionForEachUserStaysBoundedHereInTheStoreAndAfterARestart) {
 
   // Lower bounds hold from the start on; the newest stay, here and in the store.
   learner.reset();
-  options.memory.partitions_max = 4;
+  options.memory.partitions_max = 5;
   learner = make_learner(store, system_clock(), options).value();
-  EXPECT_EQ(learner->figures().memory.partitions, 4U);
-  EXPECT_EQ(learner->figures().memory.partitions_evicted, 6U);
+  EXPECT_EQ(learner->figures().memory.partitions, 5U);
+  EXPECT_EQ(learner->figures().memory.partitions_evicted, 5U);
   const auto lower = ask(*learner);
   EXPECT_EQ(lower[50].outcomes, 1U);
+  EXPECT_EQ(lower[55].outcomes, 1U);
   EXPECT_EQ(lower[59].outcomes, 110U);
   EXPECT_EQ(lower[58].outcomes, 110U);
   EXPECT_EQ(lower[57].outcomes, 0U);
   learner->decided(shadowed(50'001, true).decision, nullptr);
-  EXPECT_EQ(stored().size(), 4U);
+  EXPECT_EQ(stored().size(), 5U);
 }
 
 TEST(Learner, ManyThreadsHandOverWhileSnapshotsAreRead) {
