@@ -8,9 +8,9 @@
 // How much it can hold: an application with a system prompt per user makes a partition per user, so besides
 // the bounds of one partition there are bounds over all, and evict_over_bounds() keeps them by dropping the
 // partition that was used least recently, whole. Worst case: bytes_max (2,048 MB by default) plus what one
-// batch brings, plus what snapshots that requests still hold share no more. The one exception is the
+// batch brings, plus what only snapshots that requests still hold refer to. The one exception is the
 // partition used last, which stays whatever its size; its own bounds hold it to about 450 MB by default
-// (100,000 skills of 3.6 kB, 2,000 guides, 20,000 outcomes of 2 kB, 28 MB of ridge and words), texts that a
+// (100,000 skills of 3.7 kB, 2,000 guides, 20,000 outcomes of 2 kB, 28 MB of ridge and words), texts that a
 // route stores not counted.
 #pragma once
 
@@ -35,7 +35,7 @@ struct MemoryOptions {
       20'000;  ///< per partition, the newest are kept; a restart learns them again (about .5 ms each)
   std::size_t model_ids_max = 4'096;  ///< models whose returned id is watched
   // Over all partitions; see evict_over_bounds().
-  std::size_t partitions_max = 2'000;  ///< an empty-handed one takes about 75 kB
+  std::size_t partitions_max = 2'000;  ///< one of a single skill and outcome takes 75 kB
   /// Estimates of 64 outcomes and more, which hold a matrix of 1.2 MB and words up to 26 MB. Less saves
   /// memory; a partition whose estimate was dropped starts it anew.
   std::size_t estimators_max = 256;
