@@ -95,6 +95,28 @@ TEST(Store, APartitionIsForgottenWholeBeforeWhatItsBatchPuts) {
       << "a row for every partition there ever was";
 }
 
+TEST(Store, ADatabaseOfTheFirstSchemaIsMigratedWithItsRows) {
+  const TemporaryFolder folder;
+  const StoreOptions options{folder.file("brevet.db"), Microseconds{0}};
+  ASSERT_TRUE(open_store(options));
+  const char* indices = "SELECT count(*) FROM sqlite_master WHERE type='index' AND name LIKE '%_partition'";
+  {
+    auto connection = Connection::open(options.path).value();
+    EXPECT_EQ(connection->integer(indices).value(), 3);
+    ASSERT_TRUE(
+        connection->execute("DROP INDEX skills_partition; DROP INDEX guides_partition; DROP INDEX "
+                            "outcomes_partition; INSERT INTO partitions VALUES(1,'t','e','w','r','');"
+                            "INSERT INTO skills VALUES(5,1,'h',NULL,'weak_ok',0,'',0,0,0,0,0,0,'');"
+                            "PRAGMA user_version=1"));
+  }
+  auto store = open_store(options).value();
+  std::vector<std::uint64_t> skills;
+  ASSERT_TRUE(store->load({[&](StoredSkill s) { skills.push_back(s.skill.id); }, nullptr, nullptr}));
+  EXPECT_EQ(skills, std::vector<std::uint64_t>{5});
+  auto connection = Connection::open(options.path).value();
+  EXPECT_EQ(connection->integer(indices).value(), 3);
+}
+
 TEST(Store, ReadsBackWhatWasWritten) {
   const TemporaryFolder folder;
   const StoreOptions options{folder.file("brevet.db"), Microseconds{0}};
