@@ -286,10 +286,16 @@ const Fields<LearningConfig>& learning_fields() {
       integer("queue_max", &L::queue_max, 1, 1'000'000, "shadows waiting; a full queue starts none"),
       integer("parallel_max", &L::parallel_max, 1, 10'000, "shadows running at once"),
       boolean("guides", &L::guides, "let the reference write guides for the weak model"),
+      integer("guides_tried_max", &L::guides_tried_max, 0, 8,
+              "remembered guides tried per shadow; each is a call of the weak model"),
+      number("tau_guide", &L::tau_guide, -1, 1,
+             "cosine from which a remembered guide is tried; lower: more calls, more reuse"),
+      choice("judge", &L::judge, {"off", "reference"},
+             "reference: it judges in both orders (two calls) where answers cannot be compared otherwise"),
       duration("retry_after_hours", &L::retry_after, hours(1), 0, 24 * 3650,
                "before a request that only strong could do is tried again"),
       integer("skills_max", &L::skills_max, 1, kManyEntries,
-              "remembered requests per partition; the least used go"),
+              "remembered requests per partition; the least used go. The largest value of all routes holds"),
       integer("guides_max", &L::guides_max, 1, kManyEntries, "guides per partition, likewise"),
   };
   return fields;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "config/config_reader.h"
@@ -147,6 +148,30 @@ Result<Config> load_config(const std::string& path) {
                 path);
   }
   return parse_config(text, path);
+}
+
+std::vector<std::string> config_warnings(const Config& config) {
+  std::vector<std::string> out;
+  std::set<std::int64_t> skills, guides;
+  for (const auto& [name, route] : config.routes) {
+    skills.insert(route.learning.skills_max);
+    guides.insert(route.learning.guides_max);
+    for (std::size_t i = 1; i < route.candidates.size(); ++i) {
+      const auto& candidate = route.candidates[i];
+      if (candidate == route.reference || candidate == route.candidates.front()) continue;
+      out.push_back("Route " + name + " lists " + candidate +
+                    ", which is never called: strategies choose between " + route.candidates.front() +
+                    ", the first candidate, and " + route.reference + ", the reference.");
+    }
+  }
+  const auto differ = [&](const char* key, const std::set<std::int64_t>& values) {
+    if (values.size() < 2) return;
+    out.push_back(std::string("Routes differ in learning.") + key + "; memory is one, so the largest, " +
+                  std::to_string(*values.rbegin()) + ", holds for all.");
+  };
+  differ("skills_max", skills);
+  differ("guides_max", guides);
+  return out;
 }
 
 std::string default_config_yaml() {

@@ -28,6 +28,7 @@ struct ServerOptions {
   std::string data_dir = "brevet-data";  ///< where brevet.db lives
   std::string log = "info";
   std::chrono::hours retention{24 * 30};
+  bool operator==(const ServerOptions&) const = default;
 };
 
 struct ClientKey {
@@ -45,6 +46,7 @@ struct PriceOptions {
   std::optional<Money> output_per_million;
   std::optional<Money> cached_input_per_million;
   bool assumed = false;
+  bool operator==(const PriceOptions&) const = default;
 };
 struct ModelOptions {
   UpstreamKind upstream = UpstreamKind::kOpenAi;
@@ -63,6 +65,7 @@ struct ModelOptions {
   int retries = 2;           ///< further tries on 429, 5xx and connection failures before the first byte
   int concurrent_max = 256;  ///< calls in flight; more are refused with upstream_overloaded
   std::string ca_file;       ///< extra CA bundle for TLS; verification is never off
+  bool operator==(const ModelOptions&) const = default;
 };
 
 using OptionScalar = std::variant<double, std::int64_t, bool, std::string>;
@@ -74,6 +77,9 @@ struct LearningConfig {
   std::int64_t queue_max = 1024;
   std::int64_t parallel_max = 8;
   bool guides = true;
+  std::int64_t guides_tried_max = 2;  ///< remembered guides tried per shadow; each is a weak call
+  double tau_guide = 0.8;             ///< cosine from which a remembered guide is tried
+  std::string judge = "off";          ///< off | reference: two judge calls where answers cannot be compared
   std::chrono::hours retry_after{24};
   std::int64_t skills_max = 100'000;  ///< per partition; the least used are evicted
   std::int64_t guides_max = 2'000;
@@ -102,6 +108,10 @@ struct Config {
 /// without client keys), missing_env.
 Result<Config> load_config(const std::string& path);
 Result<Config> parse_config(const std::string& text, const std::string& name_for_errors);
+
+/// What is allowed and yet not what it seems, one sentence each: candidates that no strategy calls, values of
+/// routes of which only the largest holds.
+std::vector<std::string> config_warnings(const Config& config);
 
 /// YAML of every key with its default and one comment line each; parse_config() reads it back to the same
 /// values.

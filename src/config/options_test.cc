@@ -56,7 +56,8 @@ routes:
     reference: large
     mode: observe
     store: text
-    learning: {budget_share: 0.5, allowance: 1.25, retry_after_hours: 3, guides: no, queue_max: 5}
+    learning: {budget_share: 0.5, allowance: 1.25, retry_after_hours: 3, guides: no, queue_max: 5,
+               judge: reference, tau_guide: 0.6, guides_tried_max: 4}
 )");
   EXPECT_EQ(config.seed, 7u);
   EXPECT_EQ(config.server.port, 9000);
@@ -87,6 +88,9 @@ routes:
   EXPECT_EQ(route.learning.retry_after, std::chrono::hours(3));
   EXPECT_EQ(route.learning.allowance, Money::parse_usd("1.25"));
   EXPECT_FALSE(route.learning.guides);
+  EXPECT_EQ(route.learning.judge, "reference");
+  EXPECT_EQ(route.learning.tau_guide, 0.6);
+  EXPECT_EQ(route.learning.guides_tried_max, 4);
 }
 
 TEST(Config, TheReferenceIsTheLastCandidate) {
@@ -134,6 +138,9 @@ TEST(Config, PrintedDefaultsAreTheDefaults) {
   EXPECT_EQ(route.learning.queue_max, standard.learning.queue_max);
   EXPECT_EQ(route.learning.parallel_max, standard.learning.parallel_max);
   EXPECT_EQ(route.learning.guides, standard.learning.guides);
+  EXPECT_EQ(route.learning.judge, standard.learning.judge);
+  EXPECT_EQ(route.learning.tau_guide, standard.learning.tau_guide);
+  EXPECT_EQ(route.learning.guides_tried_max, standard.learning.guides_tried_max);
   EXPECT_EQ(route.learning.retry_after, standard.learning.retry_after);
   EXPECT_EQ(route.learning.skills_max, standard.learning.skills_max);
   EXPECT_EQ(route.learning.guides_max, standard.learning.guides_max);
@@ -270,6 +277,19 @@ TEST(NearestName, WithinThreeEdits) {
   EXPECT_EQ(nearest_name("something", known), "");
   EXPECT_EQ(nearest_name("xyz", {"abc"}), "");
   EXPECT_EQ(nearest_name("", known), "");
+}
+
+TEST(Config, WarnsOfWhatIsAllowedAndWithoutEffect) {
+  EXPECT_TRUE(config_warnings(good(kModels + "routes: {auto: {candidates: [small, large]}}")).empty());
+  const auto warnings = config_warnings(good(kModels + R"(
+  middle: {upstream: simulated}
+routes:
+  auto: {candidates: [small, middle, large], learning: {skills_max: 10}}
+  other: {candidates: [small, large], learning: {skills_max: 20}}
+)"));
+  ASSERT_EQ(warnings.size(), 2U);
+  EXPECT_NE(warnings[0].find("middle, which is never called"), std::string::npos);
+  EXPECT_NE(warnings[1].find("largest, 20"), std::string::npos);
 }
 
 }  // namespace

@@ -84,7 +84,9 @@ Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& giv
     known.push_back(spec.name);
     complete[spec.name] = spec.fallback;
   }
-  for (const auto& [key, value] : given) {
+  for (const auto& entry : given) {
+    const auto& key = entry.first;
+    const auto& value = entry.second;
     const auto spec = std::find_if(kind->options.begin(), kind->options.end(),
                                    [&](const OptionSpec& row) { return row.name == key; });
     if (spec == kind->options.end()) {
@@ -111,6 +113,20 @@ Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& giv
     complete[key] = std::move(checked);
   }
   return kind->make(complete);
+}
+
+Result<StrategyPtr> make_serving_strategy(std::string_view name, const OptionValues& given) {
+  for (const auto& kind : strategies()) {
+    if (kind.name != name || !kind.shadow_plan) continue;
+    return fail(
+        ErrorKind::kCallerInvalid, "shadow_plan_cannot_serve",
+        fmt::format(
+            "'{}' only learns off the request path and never serves an answer. Choose a strategy such "
+            "as 'adaptive'; learning.enabled: true runs '{}' beside it.",
+            name, name),
+        "strategy");
+  }
+  return make_strategy(name, given);
 }
 
 }  // namespace brevet

@@ -171,4 +171,7 @@ const std::vector<StrategyKind>& strategies();
 /// the nearest name), bad_option.
 Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& given);
 
+/// For a route: a shadow plan never serves an answer, so it is refused (shadow_plan_cannot_serve).
+Result<StrategyPtr> make_serving_strategy(std::string_view name, const OptionValues& given);
+
 }  // namespace brevet

@@ -578,5 +578,18 @@ TEST(RarShadow, AsksTheJudgeInBothOrdersWhereNothingElseCanTell) {
   EXPECT_EQ(scene.next(*plan).reason.code, "weak_agrees");
 }
 
+TEST(Strategies, AShadowPlanIsRefusedForServingAndTheRestIsNot) {
+  std::size_t refused = 0;
+  for (const auto& kind : strategies()) {
+    const auto made = make_serving_strategy(kind.name, {});
+    EXPECT_EQ(made.has_value(), !kind.shadow_plan) << kind.name;
+    if (made) continue;
+    ++refused;
+    EXPECT_EQ(made.error().code, "shadow_plan_cannot_serve");
+  }
+  EXPECT_GT(refused, 0U);
+  EXPECT_EQ(make_serving_strategy("nothing", {}).error().code, "unknown_strategy");
+}
+
 }  // namespace
 }  // namespace brevet
