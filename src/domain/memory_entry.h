@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "domain/features.h"
@@ -74,12 +75,16 @@ struct Estimate {
   double p_agree = 0;  ///< calibrated probability that weak's answer agrees with the reference's
   double lower = 0;    ///< 90% interval for p_agree from the effective number of neighbours
   double upper = 1;
-  double effective_n = 0;  ///< effective number of remembered outcomes near the request
+  double effective_n = 0;  ///< effective number of remembered outcomes near the request; below .5: none near
   double score = 0;  ///< what the dial thresholds: higher = weak is better; monotone in p_agree unless said
   /// Quantile of the score among recent requests, 0..1, for a dial that is a share; empty until enough are
   /// seen.
   std::optional<double> score_rank;
   std::uint64_t outcomes = 0;  ///< outcomes learned from in this partition
+  /// Skills of the nearest outcomes, nearest first, at most 3: what a person is shown as the reason.
+  std::vector<Neighbour> nearest = {};
 };
+/// "about 12 near", or "none near": what a sentence says of effective_n.
+std::string how_many_near(const Estimate& estimate);
 
 }  // namespace brevet

@@ -58,6 +58,11 @@ const char* name_of(DecisionState state) {
   return "failed";
 }
 
+std::string how_many_near(const Estimate& estimate) {
+  const auto whole = static_cast<long>(estimate.effective_n + 0.5);
+  return whole < 1 ? "none near" : "about " + std::to_string(whole) + " near";
+}
+
 const char* name_of(SkillStatus status) {
   switch (status) {
     case SkillStatus::kWeakOk:

@@ -43,11 +43,10 @@ std::string explain(const Decision& decision) {
     out += "  estimate  none: nothing is learned yet for requests like this one\n";
   } else if (decision.estimate) {
     const auto& estimate = *decision.estimate;
-    out += fmt::format(
-        "  estimate  P(agrees) {:.2f} (90% interval {:.2f} to {:.2f}), {} outcome{}, about {:.0f} near{}\n",
-        estimate.p_agree, estimate.lower, estimate.upper, estimate.outcomes,
-        estimate.outcomes == 1 ? "" : "s", estimate.effective_n,
-        estimate.score_rank ? fmt::format(", rank {:.2f}", *estimate.score_rank) : "");
+    out += fmt::format("  estimate  P(agrees) {:.2f} (90% interval {:.2f} to {:.2f}), {} outcome{}, {}{}\n",
+                       estimate.p_agree, estimate.lower, estimate.upper, estimate.outcomes,
+                       estimate.outcomes == 1 ? "" : "s", how_many_near(estimate),
+                       estimate.score_rank ? fmt::format(", rank {:.2f}", *estimate.score_rank) : "");
   }
   for (const auto& near : decision.neighbours) {
     out += fmt::format("  near      similarity {:.2f}: {}\n", near.similarity, show(near.skill));

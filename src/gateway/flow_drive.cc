@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "gateway/flow_run.h"
 
@@ -156,6 +157,8 @@ void account(Run& run) {
   if (!run.route) return;
   decision.snapshot_version = run.snapshot->version();
   decision.estimate = run.evidence.estimate;
+  // The neighbours that an estimate weighed are its reasons; they are kept once.
+  if (decision.estimate) decision.neighbours = std::exchange(decision.estimate->nearest, {});
   if (run.evidence.neighbours) {
     const auto& found = *run.evidence.neighbours;
     decision.neighbours.assign(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/random.h"
 #include "memory/simd.h"
 
 namespace brevet {
@@ -94,7 +95,8 @@ void each_word(const SparseVector& words, F&& visit) {
 
 }  // namespace
 
-Estimate EstimateView::estimate(const Embedding* embedding, const SparseVector* words) const {
+Estimate EstimateView::estimate(const Embedding* embedding, const SparseVector* words,
+                                NearOutcomes* nearest) const {
   Estimate out;
   out.outcomes = outcomes_;
   if (outcomes_ == 0) return out;
@@ -106,17 +108,24 @@ Estimate EstimateView::estimate(const Embedding* embedding, const SparseVector* 
     double weight = 0;
     double weight_squared = 0;
     double agreed = 0;
+    double worth = 0;
+    const double whole = std::exp((kWholeSimilarity - 1) / kKernelWidth);
     for (const auto& hit : near) {
+      const auto& label = *labels_.find(hit.slot);
+      if (nearest != nullptr && nearest->size < nearest->list.size()) {
+        nearest->list[nearest->size++] = {label.request_key, hit.similarity};
+      }
       const double w = std::exp((static_cast<double>(hit.similarity) - 1) / kKernelWidth);
+      if (static_cast<double>(hit.similarity) >= kNearSimilarity) worth += std::min(1.0, w / whole);
       weight += w;
       weight_squared += w * w;
-      if (*labels_.find(hit.slot)) agreed += w;
+      if (label.agrees) agreed += w;
     }
     if (!near.empty() && std::isfinite(weight)) {
       const double prior = kPriorNeighbours * weight / static_cast<double>(near.size());
       sum += logit((agreed + prior * rate()) / (weight + prior));
       ++views;
-      out.effective_n = weight * weight / weight_squared;
+      out.effective_n = std::min(weight * weight / weight_squared, worth);
       if (!ridge_.empty()) {
         const auto x = ridge_input(embedding->data(), embedding->size());
         sum += logit(std::clamp(dot(ridge_.data(), x.data(), x.size()) + 0.5, kRidgeEdge, 1 - kRidgeEdge));
@@ -152,7 +161,9 @@ std::optional<double> EstimateView::after_answer(const Estimate& before, double 
 
 void Estimator::absorb(const Outcome& outcome) {
   if (const auto known = known_.find(outcome.request_hash); known != known_.end()) {
-    if (const auto& slot = by_id_.at(known->second).slot) state_.labels_.set(*slot, outcome.agrees);
+    if (const auto& slot = by_id_.at(known->second).slot) {
+      state_.labels_.set(*slot, {hash_bytes(outcome.request_hash), outcome.agrees});
+    }
     return;
   }
   learn_calibration(outcome, state_.estimate(outcome.embedding.get(), outcome.words.get()));
@@ -185,7 +196,7 @@ void Estimator::learn_neighbour(const Outcome& outcome) {
     return;
   }
   known.slot = index.append(*embedding);
-  state_.labels_.set(*known.slot, outcome.agrees);
+  state_.labels_.set(*known.slot, {hash_bytes(outcome.request_hash), outcome.agrees});
   if (!covariance_.empty()) {
     learn_ridge(embedding->data(), outcome.agrees);
   } else if (index.size() >= kRidgeFrom) {
@@ -195,7 +206,7 @@ void Estimator::learn_neighbour(const Outcome& outcome) {
       covariance_[i * rows + i] = i == index.dimension() ? 1 : 1 / kRidgePenalty;
     state_.ridge_.assign(rows, 0);
     for (std::uint32_t slot = 0; slot < index.size(); ++slot) {
-      if (const bool* label = state_.labels_.find(slot)) learn_ridge(index.vector(slot), *label);
+      if (const auto* label = state_.labels_.find(slot)) learn_ridge(index.vector(slot), label->agrees);
     }
   }
 }
@@ -244,11 +255,11 @@ void Estimator::forget(std::uint64_t id) {
 /// Moves the living together, in their order, so that forgotten vectors give their memory back.
 void Estimator::compact() {
   VectorIndex index;
-  PersistentMap<bool> labels;
+  PersistentMap<EstimateView::Label> labels;
   std::unordered_map<std::uint32_t, std::uint32_t> moved;
   std::vector<float> vector(state_.index_.dimension());
   for (std::uint32_t slot = 0; slot < state_.index_.size(); ++slot) {
-    const bool* label = state_.labels_.find(slot);
+    const auto* label = state_.labels_.find(slot);
     if (label == nullptr) continue;
     std::copy_n(state_.index_.vector(slot), vector.size(), vector.begin());
     moved[slot] = index.append(vector);

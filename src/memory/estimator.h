@@ -15,8 +15,10 @@
 // Example: 62 of 70 effective neighbours agreed (with the prior .86), ridge says .78, words .80:
 // logits 1.82, 1.27, 1.39, mean 1.49, which the Platt map with slope .9 turns into P = .79. The interval is
 // Wilson's at 90% for 1 / (1/n + 1/30) trials, n the effective neighbours: predictions have an error that
-// more neighbours do not cure. It speaks about requests that look like this one to the estimate, not about
-// what no view of it shows.
+// more neighbours do not cure. n is (sum w)^2 / sum w^2, which says how even the weights are and not how
+// large, so it is never more than what the neighbours are worth by their own similarity: one at .7 counts
+// whole, one at .5 as .37, one below .3 not at all. Far from everything n is 0 and the interval says nothing.
+// It speaks about requests that look like this one to the estimate, not about what no view of it shows.
 //
 // After the answer a second logistic regression adds the weak model's own mean log-probability, which is
 // where most of the signal is (AUROC .78 to .89): on [1, logit P before, -ln(1e-8 - logprob) / 3].
@@ -56,11 +58,23 @@ struct Outcome {
       false;  ///< weak had served: few of these stand for many, so they weigh more in calibration
 };
 
+/// The nearest outcomes, nearest first; those past `size` are unset.
+struct NearOutcomes {
+  struct One {
+    std::uint64_t request_key = 0;  ///< hash_bytes of the request hash
+    float similarity = 0;
+  };
+  std::array<One, 3> list;
+  std::size_t size = 0;
+};
+
 /// Everything an estimate reads; copies share all but a few hundred numbers.
 class EstimateView {
  public:
   /// outcomes = 0 when nothing is known. score_rank is left empty.
-  Estimate estimate(const Embedding* embedding, const SparseVector* words) const;
+  /// `nearest`, when given, receives the nearest outcomes that were weighed.
+  Estimate estimate(const Embedding* embedding, const SparseVector* words,
+                    NearOutcomes* nearest = nullptr) const;
   /// P(agree) once the answer's mean log-probability is known; empty until enough such pairs of both kinds
   /// were seen.
   std::optional<double> after_answer(const Estimate& before, double mean_logprob) const;
@@ -70,12 +84,22 @@ class EstimateView {
   static constexpr std::size_t kNeighbours = 100;
   static constexpr double kKernelWidth = 0.2;
   static constexpr double kPriorNeighbours = 8;
+  /// An outcome this near counts as a whole one for effective_n; farther ones as the part of its weight that
+  /// theirs is.
+  static constexpr double kWholeSimilarity = 0.7;
+  /// Sentence encoders put unrelated texts below; such an outcome counts as none.
+  static constexpr double kNearSimilarity = 0.3;
+
+  struct Label {
+    std::uint64_t request_key = 0;
+    bool agrees = false;
+  };
 
   double rate() const { return agreed_ / total_; }
 
   VectorIndex index_;
-  PersistentMap<bool> labels_;  ///< by slot of the index
-  std::vector<double> ridge_;   ///< empty until there are enough outcomes
+  PersistentMap<Label> labels_;  ///< by slot of the index
+  std::vector<double> ridge_;    ///< empty until there are enough outcomes
   PersistentMap<float> words_;
   double words_bias_ = 0;
   std::array<double, 2> platt_{1, 0};  ///< slope, intercept

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <random>
 
+#include "base/random.h"
+
 namespace brevet {
 namespace {
 
@@ -170,6 +172,58 @@ TEST(Estimator, KnowsThatItKnowsNothing) {
   EXPECT_LT(rate_only.p_agree, 0.8);
 }
 
+/// The weights of far outcomes are as even as those of near ones; only their size tells them apart.
+TEST(Estimator, FarFromEverythingNoneAreNearAndTheIntervalSaysNothing) {
+  Estimator estimator;
+  const auto at = [](float cosine, std::size_t axis) {
+    Embedding v(kDimension, 0);
+    v[0] = cosine;
+    v[axis] = std::sqrt(1 - cosine * cosine);
+    return v;
+  };
+  for (std::size_t i = 0; i < 100; ++i) {
+    Outcome outcome;
+    outcome.id = i + 1;
+    outcome.request_hash = std::to_string(i);
+    outcome.embedding = std::make_shared<Embedding>(at(0.95F, 2 + i % 60));
+    outcome.agrees = i % 10 != 0;
+    estimator.absorb(outcome);
+  }
+  const auto view = estimator.publish();
+  const auto near = at(1, 1);
+  NearOutcomes nearest;
+  const auto known = view->estimate(&near, nullptr, &nearest);
+  EXPECT_GT(known.effective_n, 90);
+  EXPECT_LT(known.upper - known.lower, 0.35);
+  EXPECT_EQ(how_many_near(known), "about 100 near");
+  ASSERT_EQ(nearest.size, 3U);
+  EXPECT_EQ(nearest.list[0].request_key, hash_bytes("0"));
+  EXPECT_NEAR(nearest.list[0].similarity, 0.95, 1e-4);
+
+  Embedding far(kDimension, 0);
+  far[1] = 1;  // orthogonal to all of them
+  const auto unknown = view->estimate(&far, nullptr);
+  EXPECT_EQ(unknown.effective_n, 0);
+  EXPECT_EQ(unknown.lower, 0);
+  EXPECT_EQ(unknown.upper, 1);
+  EXPECT_EQ(how_many_near(unknown), "none near");
+
+  // Between: the farther, the less they are worth.
+  double last = known.effective_n;
+  double last_width = known.upper - known.lower;
+  for (const float cosine : {0.7F, 0.6F, 0.5F, 0.4F, 0.33F}) {
+    Embedding query(kDimension, 0);
+    query[0] = cosine / 0.95F;
+    query[1] = std::sqrt(1 - query[0] * query[0]);
+    const auto estimate = view->estimate(&query, nullptr);
+    EXPECT_LE(estimate.effective_n, last) << cosine;
+    EXPECT_GT(estimate.upper - estimate.lower, last_width - 0.05) << cosine;
+    last = estimate.effective_n;
+    last_width = estimate.upper - estimate.lower;
+  }
+  EXPECT_LT(last, 20);
+}
+
 TEST(Estimator, OutcomesWithoutEmbeddingOrWordsAndBrokenOnesAreHarmless) {
   Estimator estimator;
   World world(3);
@@ -259,10 +313,15 @@ TEST(Estimator, ForgettingTakesOutOfTheNeighboursAndGivesMemoryBack) {
     estimator.absorb(outcomes.back());
     if (i >= 50) estimator.forget(outcomes[static_cast<std::size_t>(i - 50)].id);
   }
-  const auto estimate = ask(*estimator.publish(), world.next().outcome);
-  EXPECT_LE(estimate.effective_n, 50.0001);
-  EXPECT_GT(estimate.effective_n, 5);
-  EXPECT_EQ(estimate.outcomes, 5'000U);
+  const auto view = estimator.publish();
+  double near = 0;
+  for (int i = 0; i < 50; ++i) {
+    const auto estimate = ask(*view, world.next().outcome);
+    EXPECT_LE(estimate.effective_n, 50.0001);
+    EXPECT_EQ(estimate.outcomes, 5'000U);
+    near += estimate.effective_n / 50;
+  }
+  EXPECT_GT(near, 3) << "a tenth of the 50 outcomes kept is about the topic of a query";
   estimator.forget(999'999);
 }
 

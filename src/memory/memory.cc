@@ -104,8 +104,14 @@ class MemorySnapshot : public Snapshot {
   Estimate estimate(const Partition& partition, const RequestFeatures& features) const override {
     const PartitionView* view = find(partition);
     if (view == nullptr || !view->estimates) return {};
-    Estimate out = view->estimates->estimate(features.embedding.get(), &features.words);
+    NearOutcomes near;
+    Estimate out = view->estimates->estimate(features.embedding.get(), &features.words, &near);
     if (out.outcomes > 0) out.score_rank = ScoreWindow::rank(view->scores, out.score);
+    for (std::size_t i = 0; i < near.size; ++i) {
+      // The skill of an outcome may have been evicted before the outcome.
+      const auto* skill = view->skills.by_key.find(near.list[i].request_key);
+      if (skill != nullptr) out.nearest.push_back({as_seen(*view, **skill), near.list[i].similarity});
+    }
     return out;
   }
 

@@ -168,9 +168,9 @@ class Adaptive : public Strategy {
   std::string evidence(const Turn& turn) const {
     const auto& estimate = *turn.evidence.estimate;
     std::string out = fmt::format(
-        "{} is expected to agree with {} at {} (90% interval {} to {}, from {} outcomes, about {} near)",
+        "{} is expected to agree with {} at {} (90% interval {} to {}, from {} outcomes, {})",
         turn.view.weak.key(), turn.view.reference.key(), percent(estimate.p_agree), percent(estimate.lower),
-        percent(estimate.upper), estimate.outcomes, static_cast<long>(estimate.effective_n + 0.5));
+        percent(estimate.upper), estimate.outcomes, how_many_near(estimate));
     if (strong_share_ >= 0) {
       out += fmt::format(", better than {} of recent requests, and the best {} go to it",
                          percent(estimate.score_rank.value_or(0)), percent(1 - strong_share_));
