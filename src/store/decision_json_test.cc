@@ -56,6 +56,14 @@ TEST(DecisionJson, MoneyIsExactAndUnknownIsNull) {
   EXPECT_EQ(json.at("draws").as_array()[0].at("what"), "spot_check");
 }
 
+TEST(DecisionJson, ABaselineIsAnEstimateUnlessTheReferenceServed) {
+  Decision d = example();
+  d.baseline_note = "estimate: mean cost";
+  EXPECT_EQ(boost::json::parse(decision_json(d)).at("baseline").at("estimate"), true);
+  d.baseline_note = "exact: the reference served";
+  EXPECT_EQ(boost::json::parse(decision_json(d)).at("baseline").at("estimate"), false);
+}
+
 TEST(DecisionJson, AnEstimateFromNothingHasNoNumbers) {
   Decision d = example();
   d.estimate.emplace();
