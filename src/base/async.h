@@ -1,11 +1,11 @@
 // The one async idiom: C++20 coroutines on Asio.
 //
 // Rules: parameters by value; no capturing lambda as a coroutine; no lock held across co_await; no
-// braced temporary ({...} of a struct or list) inside a co_await expression, as gcc 12 copies it bit by bit and
-// frees it twice: give it a name first; a coroutine
-// that must account for a hang-up sets `co_await this_coro::throw_if_cancelled(false)` and looks at the state
-// itself. One io_context per worker thread, each run by exactly one thread: a coroutine never changes its
-// thread, and a connection belongs to one context. Does not own threads.
+// braced temporary ({...} of a struct or list) inside a co_await expression, as gcc 12 copies it bit by bit
+// and frees it twice: give it a name first; a coroutine that must account for a hang-up sets `co_await
+// this_coro::throw_if_cancelled(false)` and looks at the state itself. One io_context per worker thread, each
+// run by exactly one thread: a coroutine never changes its thread, and a connection belongs to one context.
+// Does not own threads.
 #pragma once
 
 #include <boost/asio/as_tuple.hpp>
