@@ -47,7 +47,7 @@ bool Client::may_use(std::string_view name) const {
 
 ClientKeys::ClientKeys(const std::map<std::string, TenantOptions>& tenants) {
   for (const auto& [name, options] : tenants) {
-    tenants_.push_back({name, options.routes});
+    tenants_.push_back({name, std::make_shared<const std::vector<std::string>>(options.routes)});
     for (const auto& key : options.keys) {
       if (!key.key.empty()) keys_.push_back({sha256_hex(key.key), tenants_.size() - 1});
     }
@@ -57,7 +57,7 @@ ClientKeys::ClientKeys(const std::map<std::string, TenantOptions>& tenants) {
 Result<Client> ClientKeys::identify(const net::HttpHeaders& headers) const {
   if (keys_.empty()) {
     for (const auto& tenant : tenants_) {
-      if (tenant.name == "default") return Client{"default", &tenant.allowed};
+      if (tenant.name == "default") return Client{"default", tenant.allowed};
     }
     return Client{};
   }
@@ -79,7 +79,7 @@ Result<Client> ClientKeys::identify(const net::HttpHeaders& headers) const {
         "key does not work here.");
   }
   const auto& tenant = tenants_[found->tenant];
-  return Client{tenant.name, &tenant.allowed};
+  return Client{tenant.name, tenant.allowed};
 }
 
 }  // namespace brevet

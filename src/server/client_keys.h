@@ -7,6 +7,7 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,8 @@ namespace brevet {
 
 struct Client {
   std::string tenant = "default";
-  const std::vector<std::string>* allowed = nullptr;  ///< routes and models it may use; null or empty = all
+  /// Routes and models it may use; null or empty = all. Outlives the keys that it came from.
+  std::shared_ptr<const std::vector<std::string>> allowed;
   bool may_use(std::string_view name) const;
 };
 
@@ -37,7 +39,7 @@ class ClientKeys {
   };
   struct Tenant {
     std::string name;
-    std::vector<std::string> allowed;
+    std::shared_ptr<const std::vector<std::string>> allowed;
   };
   std::vector<Tenant> tenants_;
   std::vector<Key> keys_;

@@ -54,7 +54,7 @@ class Server final : public GatewayServer {
  public:
   explicit Server(ServerParts parts)
       : parts_(std::move(parts)),
-        keys_(parts_.tenants),
+        keys_(std::make_shared<const ClientKeys>(parts_.tenants)),
         id_key_(hash_bytes("request-id",
                            static_cast<std::uint64_t>(parts_.clock.now().time_since_epoch().count()))) {}
 
@@ -64,8 +64,18 @@ class Server final : public GatewayServer {
     };
   }
   void set_draining() override { draining_.store(true); }
+  void set_tenants(const std::map<std::string, TenantOptions>& tenants) override {
+    auto fresh = std::make_shared<const ClientKeys>(tenants);
+    std::lock_guard lock(keys_mutex_);
+    keys_ = std::move(fresh);
+  }
 
  private:
+  std::shared_ptr<const ClientKeys> keys() const {
+    std::lock_guard lock(keys_mutex_);
+    return keys_;
+  }
+
   Task<void> serve(std::shared_ptr<net::HttpRequest> request, net::HttpResponder& responder) {
     // A hang-up is seen by the flow itself, which accounts for it; here nothing may be skipped.
     co_await asio::this_coro::throw_if_cancelled(false);
@@ -106,7 +116,7 @@ class Server final : public GatewayServer {
                        path == "/decisions" || starts("/decisions/") || path == "/feedback" ||
                        path == "/report";
     if (!known) co_return co_await unknown_path(exchange, path);
-    auto client = keys_.identify(request.headers);
+    auto client = keys()->identify(request.headers);
     if (!client) co_return co_await refuse(exchange, client.error());
     exchange.client = std::move(*client);
 
@@ -114,7 +124,11 @@ class Server final : public GatewayServer {
       exchange.endpoint = chat_path ? "chat_completions" : path == "/route" ? "route" : "feedback";
       if (!post) co_return co_await wrong_method(exchange, "POST");
       const auto type = net::find_header(request.headers, "content-type");
-      if (!type.empty() && !json_type(type)) {
+      // A page in a browser may send a body without any type to another origin, unasked; programs and curl
+      // may leave the type out.
+      const bool browser = !net::find_header(request.headers, "origin").empty() ||
+                           !net::find_header(request.headers, "sec-fetch-site").empty();
+      if (type.empty() ? browser : !json_type(type)) {
         const auto error = make_error(
             ErrorKind::kCallerInvalid, "unsupported_media_type",
             "Send the body as JSON with the header 'content-type: application/json'.", "content-type");
@@ -474,7 +488,8 @@ class Server final : public GatewayServer {
   }
 
   const ServerParts parts_;
-  const ClientKeys keys_;
+  mutable std::mutex keys_mutex_;
+  std::shared_ptr<const ClientKeys> keys_;  // guarded by keys_mutex_
   const std::uint64_t id_key_;
   const std::int64_t started_s_ =
       std::chrono::duration_cast<std::chrono::seconds>(parts_.clock.now().time_since_epoch()).count();

@@ -46,6 +46,8 @@ class GatewayServer {
   /// From now on readiness says 503, so that a balancer sends nothing new. Call it before
   /// HttpServer::drain().
   virtual void set_draining() = 0;
+  /// Other client keys from the next request on. Thread-safe.
+  virtual void set_tenants(const std::map<std::string, TenantOptions>& tenants) = 0;
 };
 
 std::unique_ptr<GatewayServer> make_gateway_server(ServerParts parts);
