@@ -202,6 +202,10 @@ int demo_command(const DemoFlags& flags) {
   interrupted();
   auto world = make_world(flags);
   if (!world) return complain(world.error(), 2);
+  constexpr int kLocalTokensMax = 64;
+  if (flags.local) {
+    for (auto& item : world->items) item.max_tokens = kLocalTokensMax;
+  }
   auto upstream = start_world(flags, *world);
   if (!upstream) return complain(upstream.error());
   const auto folder = make_temporary_folder("brevet-demo-");

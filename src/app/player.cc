@@ -14,7 +14,12 @@ namespace json = boost::json;
 Cost cost_header(const net::HttpHeaders& headers) {
   const auto text = net::find_header(headers, "x-brevet-cost-usd");
   const auto money = Money::parse_usd(text);
-  return money ? Cost{*money, CostBasis::kAssumed} : Cost{};
+  if (!money) return {};
+  const auto basis = net::find_header(headers, "x-brevet-cost-basis");
+  for (const auto known : {CostBasis::kRecorded, CostBasis::kPriced}) {
+    if (basis == name_of(known)) return {*money, known};
+  }
+  return {*money, CostBasis::kAssumed};
 }
 
 class HttpAsker final : public Asker {
@@ -138,6 +143,7 @@ std::string request_body(const PlayItem& item, const std::string& model) {
   if (!item.system.empty()) messages.push_back(json::object{{"role", "system"}, {"content", item.system}});
   messages.push_back(json::object{{"role", "user"}, {"content", item.text}});
   json::object body{{"model", model}, {"messages", std::move(messages)}};
+  if (item.max_tokens > 0) body["max_tokens"] = item.max_tokens;
   if (!item.record_id.empty()) body["metadata"] = json::object{{"brevet_record_id", item.record_id}};
   return json::serialize(body);
 }

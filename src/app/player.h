@@ -20,6 +20,7 @@
 namespace brevet {
 
 struct PlayItem {
+  int max_tokens = 0;          ///< bound on the answer; 0 = none. A small real model may never stop by itself
   std::uint32_t question = 0;  ///< index in the caller's data
   std::string text;            ///< the user message
   std::string system;          ///< system message, may be empty
