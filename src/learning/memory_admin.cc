@@ -257,9 +257,18 @@ struct ImportedFile {
   std::size_t left_out = 0;
 };
 
-/// Gives the entry an embedding of the encoder in use. False: it must be left out.
-Result<bool> fit_encoder(Partition& partition, std::shared_ptr<const Embedding>& embedding,
-                         std::string_view text, std::size_t line, const ImportOptions& options) {
+/// Refuses what is of another tenant, and gives the entry an embedding of the encoder in use. False: it must
+/// be left out.
+Result<bool> fit_here(Partition& partition, std::shared_ptr<const Embedding>& embedding,
+                      std::string_view text, std::size_t line, const ImportOptions& options) {
+  if (!options.tenant.empty() && partition.tenant != options.tenant) {
+    return fail(
+        ErrorKind::kCallerInvalid, "other_tenant",
+        fmt::format("Line {} is of tenant \"{}\" and only \"{}\" was asked for; nothing was imported. "
+                    "Export with the same --tenant, or import without it.",
+                    line, partition.tenant, options.tenant),
+        "partition.tenant");
+  }
   if (partition.encoder_hash == options.encoder_hash) return true;
   if (!options.embed) {
     return fail(
@@ -302,7 +311,7 @@ Result<> read_line(const json::object& line, std::size_t number, const ImportOpt
     skill.embedding = read.embedding();
     if (skill.request_hash.empty()) read.say("request_hash", "a text that is not empty");
     if (read.wrong) return fail(*read.wrong);
-    auto fits = fit_encoder(stored.partition, skill.embedding, skill.text, number, options);
+    auto fits = fit_here(stored.partition, skill.embedding, skill.text, number, options);
     if (!fits) return tl::unexpected(fits.error());
     if (*fits) {
       file.skills.push_back(std::move(stored));
@@ -327,7 +336,7 @@ Result<> read_line(const json::object& line, std::size_t number, const ImportOpt
     if (guide.id == 0) read.say("id", "a whole number above 0");
     if (read.wrong) return fail(*read.wrong);
     // A guide is found by the request that it was written for, and that text is not kept.
-    auto fits = fit_encoder(stored.partition, guide.embedding, "", number, options);
+    auto fits = fit_here(stored.partition, guide.embedding, "", number, options);
     if (!fits) return tl::unexpected(fits.error());
     if (*fits) {
       file.guides.push_back(std::move(stored));
@@ -346,7 +355,7 @@ Result<> read_line(const json::object& line, std::size_t number, const ImportOpt
     outcome.embedding = read.embedding();
     outcome.words = read.words();
     if (read.wrong) return fail(*read.wrong);
-    auto fits = fit_encoder(outcome.partition, outcome.embedding, "", number, options);
+    auto fits = fit_here(outcome.partition, outcome.embedding, "", number, options);
     if (!fits) return tl::unexpected(fits.error());
     if (*fits) {
       file.outcomes.push_back(std::move(outcome));
@@ -471,7 +480,7 @@ std::vector<MemoryItem> list_memory(const Memory& memory, const MemoryFilter& fi
   return items;
 }
 
-Result<MemoryItem> show_memory(const Memory& memory, std::string_view name) {
+Result<MemoryItem> show_memory(const Memory& memory, std::string_view name, const std::string& tenant) {
   const bool skill = name.starts_with('s');
   std::string_view digits = name;
   for (const std::string_view prefix : {"skill:", "guide:", "s", "g"}) {
@@ -492,9 +501,11 @@ Result<MemoryItem> show_memory(const Memory& memory, std::string_view name) {
   } else {
     item.guide = memory.guide_by_id(id, &item.partition);
   }
-  if (!item.skill && !item.guide) {
+  if ((!item.skill && !item.guide) || (!tenant.empty() && item.partition.tenant != tenant)) {
     return fail(ErrorKind::kCallerNotFound, "unknown_memory_id",
-                "Nothing is remembered as " + std::string(name) + "; `brevet memory list` shows what is.");
+                "Nothing is remembered as " + std::string(name) +
+                    (tenant.empty() ? "" : " for tenant " + tenant) +
+                    "; `brevet memory list` shows what is.");
   }
   return item;
 }
@@ -562,23 +573,29 @@ Result<ForgetCount> forget_tenant(Store& store, Memory& memory, const std::strin
   return forget(store, memory, batch);
 }
 
-Result<ExportCount> export_memory(const Store& store, std::ostream& out) {
+Result<ExportCount> export_memory(const Store& store, std::ostream& out, const std::string& tenant) {
   ExportCount count;
+  const auto wanted = [&](const Partition& partition) {
+    return tenant.empty() || partition.tenant == tenant;
+  };
   const auto line = [&](const json::object& object) { out << json::serialize(object) << '\n'; };
   line({{"brevet_memory", kMemoryExportSchema}});
   auto loaded = store.load({[&](StoredSkill stored) {
+                              if (!wanted(stored.partition)) return;
                               auto object = skill_json(stored.partition, stored.skill);
                               object["embedding"] = embedding_json(stored.skill.embedding);
                               line(object);
                               ++count.skills;
                             },
                             [&](StoredGuide stored) {
+                              if (!wanted(stored.partition)) return;
                               auto object = guide_json(stored.partition, stored.guide);
                               object["embedding"] = embedding_json(stored.guide.embedding);
                               line(object);
                               ++count.guides;
                             },
                             [&](StoredOutcome outcome) {
+                              if (!wanted(outcome.partition)) return;
                               line(outcome_json(outcome));
                               ++count.outcomes;
                             }});

@@ -48,8 +48,8 @@ struct MemoryItem {
 /// Newest first.
 std::vector<MemoryItem> list_memory(const Memory& memory, const MemoryFilter& filter);
 /// "s12" or "skill:12", "g3" or "guide:3", as printed by describe(). Errors: bad_memory_id,
-/// unknown_memory_id.
-Result<MemoryItem> show_memory(const Memory& memory, std::string_view name);
+/// unknown_memory_id, also for what another tenant than the one given remembers.
+Result<MemoryItem> show_memory(const Memory& memory, std::string_view name, const std::string& tenant = {});
 /// One line for a terminal, beginning with the name that show and forget take.
 std::string describe(const MemoryItem& item);
 /// JSON object without the embedding.
@@ -63,7 +63,7 @@ struct ForgetCount {
 /// A skill with its labelled outcomes; a guide with every skill learned through it. Errors: those of
 /// show_memory and of the store.
 Result<ForgetCount> forget_memory(Store& store, Memory& memory, std::string_view name);
-/// Everything remembered for one tenant. Decisions stay; they go by retention.
+/// Everything remembered for one tenant. Decisions and feedback stay; they go by retention.
 Result<ForgetCount> forget_tenant(Store& store, Memory& memory, const std::string& tenant);
 
 struct ExportCount {
@@ -71,13 +71,15 @@ struct ExportCount {
   std::size_t guides = 0;
   std::size_t outcomes = 0;
 };
-/// Errors: those of the store, export_failed when the stream refuses.
-Result<ExportCount> export_memory(const Store& store, std::ostream& out);
+/// Of one tenant, or of all when it is empty. Errors: those of the store, export_failed when the stream
+/// refuses.
+Result<ExportCount> export_memory(const Store& store, std::ostream& out, const std::string& tenant = {});
 
 struct ImportOptions {
   std::string encoder_hash;  ///< of the encoder in use; lines of another are refused unless `embed` is given
   /// Re-embeds stored text; lines of another encoder without text are then left out and counted. May be null.
   std::function<Result<Embedding>(std::string_view text)> embed;
+  std::string tenant;  ///< lines of another tenant are refused (other_tenant); empty = all are taken
 };
 struct ImportCount {
   std::size_t skills = 0;  ///< new or replaced
@@ -87,7 +89,7 @@ struct ImportCount {
 };
 /// All or nothing, in one transaction; ids are given anew and guides of skills follow. A skill of a request
 /// that is known is replaced. Errors (with line and field): bad_memory_file, memory_file_newer,
-/// other_encoder, and the store's.
+/// other_encoder, other_tenant, and the store's.
 Result<ImportCount> import_memory(Store& store, const Memory& memory, std::istream& in,
                                   const ImportOptions& options);
 

@@ -125,6 +125,30 @@ TEST(MemoryAdmin, ForgettingASkillTakesItsOutcomesAndATenantEverythingOfIt) {
   EXPECT_NE(rest.find("\"t2\""), std::string::npos);
 }
 
+TEST(MemoryAdmin, OneTenantSeesNothingOfAnother) {
+  const auto store = filled();
+  const auto memory = load_memory(*store).value();
+  EXPECT_EQ(show_memory(*memory, "s1", "t2").error().code, "unknown_memory_id");
+  EXPECT_TRUE(show_memory(*memory, "s1", "t1"));
+  EXPECT_TRUE(show_memory(*memory, "s3", "t2"));
+  std::ostringstream out;
+  const auto count = export_memory(*store, out, "t2").value();
+  EXPECT_EQ(count.skills, 1U);
+  EXPECT_EQ(count.guides, 0U);
+  EXPECT_EQ(count.outcomes, 1U);
+  EXPECT_EQ(out.str().find("\"t1\""), std::string::npos);
+
+  auto copy = open_store({":memory:", Microseconds{0}}).value();
+  const auto empty = load_memory(*copy).value();
+  auto options = same_encoder();
+  options.tenant = "t2";
+  std::istringstream everybody(exported(*store));
+  EXPECT_EQ(import_memory(*copy, *empty, everybody, options).error().code, "other_tenant");
+  EXPECT_EQ(list_memory(*load_memory(*copy).value(), {}).size(), 0U) << "all or nothing";
+  std::istringstream own(out.str());
+  EXPECT_EQ(import_memory(*copy, *empty, own, options)->skills, 1U);
+}
+
 TEST(MemoryAdmin, AnExportReadBackIsTheSameMemory) {
   const auto store = filled();
   const std::string text = exported(*store);
