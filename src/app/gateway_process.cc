@@ -243,6 +243,7 @@ Result<> GatewayProcessImpl::reload() {
   if (!runtime) return fail(runtime.error());
   std::lock_guard lock(runtime_mutex_);
   runtime_ = std::move(*runtime);
+  if (endpoints_) endpoints_->set_tenants(config->tenants);
   return {};
 }
 
