@@ -2,7 +2,8 @@
 """An OpenAI-compatible upstream whose behaviour the test chooses, for whole-program tests. Standard library only.
 
 What the last user message says decides what happens: "do:NAME" anywhere in it. NAMEs: tool, cut, garbage, badsse, hang,
-slow, e400, e401, e429once, e500, e500once, dropfirst, nousage, huge, utf8, echo_body, silent_close. Otherwise the answer is "MODEL says: TEXT", or a guide where
+slow, e400, e401, e429once, e500, e500once, dropfirst, nousage, huge, utf8, echo_body, silent_close, redirect, raw, half,
+stuck, inband, htmlstream, nodone, bigevent, nostream, lateweak. Otherwise the answer is "MODEL says: TEXT", or a guide where
 one is asked for.
 GET /log gives what was received, per request: model, body, whether the caller hung up before the end.
 """
@@ -101,8 +102,20 @@ class Handler(BaseHTTPRequestHandler):
         if what == "silent_close" or (what == "dropfirst" and STATE.count(model + text) == 1):
             self.close_connection = True
             return self.connection.close()
-        if what == "hang":
+        if what == "hang" or (what == "lateweak" and model != "strong"):
             return self.wait_for_hang_up(30)
+        if what == "redirect":
+            return self.reply(302, {}, [("location", "http://127.0.0.1:9/")])
+        if what == "raw":  # not HTTP at all
+            self.close_connection = True
+            self.wfile.write(b"220 mail.example ESMTP ready\r\n")
+            return self.connection.close()
+        if what == "half":  # promises more than it sends
+            self.close_connection = True
+            self.wfile.write(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n{"id":"x",')
+            return self.connection.close()
+        if what == "nostream":
+            request.pop("stream", None)
         answer = f"{model} says: {text}"
         if any(m.get("role") == "system" and text_of(m).startswith("Write a guide") for m in request["messages"]):
             answer = GUIDE
@@ -143,6 +156,8 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
             self.wfile.flush()
 
+        if what == "htmlstream":
+            return self.wfile.write(b"<html>\n\n<p>data</p>\n\n")
         event({"role": "assistant", "content": ""})
         if tool_calls:
             call = tool_calls[0]
@@ -158,6 +173,13 @@ class Handler(BaseHTTPRequestHandler):
                     self.wait_for_hang_up(0.15)
                 if what == "cut" and number == 1:
                     return self.connection.close()
+                if what == "stuck" and number == 1:
+                    return self.wait_for_hang_up(30)
+                if what == "inband" and number == 1:
+                    self.wfile.write(b'data: {"error":{"message":"We are out of cards.","type":"server_error","code":"out_of_cards"}}\n\n')
+                    return self.connection.close()
+                if what == "bigevent" and number == 1:
+                    self.wfile.write(b"data: " + b"x" * (40 << 20) + b"\n\n")
                 if what == "badsse" and number == 1:
                     self.wfile.write(b"data: {not json\n\n: a comment\n\nbogus line\n\n")
                 event({"content": piece})
@@ -165,7 +187,8 @@ class Handler(BaseHTTPRequestHandler):
         if (request.get("stream_options") or {}).get("include_usage") and what != "nousage":
             chunk = dict(base, object="chat.completion.chunk", choices=[], usage=usage)
             self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
-        self.wfile.write(b"data: [DONE]\n\n")
+        if what != "nodone":
+            self.wfile.write(b"data: [DONE]\n\n")
 
     def wait_for_hang_up(self, seconds):
         """Returns after `seconds`, or raises as soon as the caller has gone."""
