@@ -22,12 +22,11 @@ full_steps() {
   step tidy scripts/tidy
   step tokenizer-reference "$BREVET_THIRD_PARTY/reference/bin/python" tests/tokenizer_reference.py
   step encoder-reference "$BREVET_THIRD_PARTY/reference/bin/python" tests/encoder_reference.py
-  step encoder-reference "$BREVET_THIRD_PARTY/reference/bin/python" tests/encoder_reference.py
   step clients-install clients_ready
   step client-python "$BREVET_THIRD_PARTY/clients/python/bin/python" tests/clients/openai_python.py
   export BREVET_NODE_MODULES="$BREVET_THIRD_PARTY/clients/node/node_modules"
   step client-node python3 tests/clients/openai_node.py
-  step kill-under-load python3 tests/kill_under_load.py
+  step kill-under-load python3 tests/kill_under_load.py 30
   step real-small-model python3 tests/local_model.py
   if brevet_build asan; then ctest_in build/asan asan; else failed=$((failed + 1)); failures+=("asan build"); fi
   local targets=() folder pattern=""
