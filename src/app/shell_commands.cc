@@ -9,6 +9,7 @@
 
 #include "app/commands.h"
 #include "app/player.h"
+#include "app/report_text.h"
 #include "config/options.h"
 #include "net/http_client.h"
 #include "strategy/strategy.h"
@@ -20,8 +21,9 @@ namespace {
 namespace json = boost::json;
 
 std::atomic<bool> was_interrupted{false};
+/// The first signal asks for an orderly end, the second ends at once.
 void on_signal(int) {
-  was_interrupted.store(true);
+  if (was_interrupted.exchange(true)) std::_Exit(130);
 }
 
 Task<void> fetch_into(net::HttpClient* http, net::HttpCall call, Result<net::HttpWhole>* out) {
@@ -168,7 +170,7 @@ int report_command(const ReportFlags& flags) {
     return complain(
         {ErrorKind::kProviderGarbage, "bad_answer", "The gateway's answer is not JSON.", "", 0, ""});
   }
-  print_readable(parsed, "");
+  std::cout << report_text(parsed);
   return 0;
 }
 
@@ -177,9 +179,10 @@ int config_command(const ConfigFlags& flags) {
     const auto config = load_config(flags.check);
     if (!config) return complain(config.error(), 2);
     for (const auto& [name, route] : config->routes) {
-      const auto made = make_strategy(route.strategy, route.strategy_options);
+      const auto made = make_serving_strategy(route.strategy, route.strategy_options);
       if (!made) return complain(made.error(), 2);
     }
+    for (const auto& warning : config_warnings(*config)) std::cerr << "brevet: warning: " << warning << "\n";
     std::cout << flags.check << ": good, " << config->models.size() << " models, " << config->routes.size()
               << " routes\n";
     return 0;
