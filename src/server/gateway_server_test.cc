@@ -573,6 +573,14 @@ TEST_F(GatewayServerTest, WrongMethodsPathsAndTypes) {
   got = chat(kHello, {{"content-type", "application/x-www-form-urlencoded"}});
   EXPECT_EQ(got.status, 415);
   EXPECT_EQ(got.code(), "unsupported_media_type");
+  // What a page in a browser can send unasked, without or with a type of its own.
+  EXPECT_EQ(chat(kHello, {{"content-type", "text/plain"}}).status, 415);
+  EXPECT_EQ(chat(kHello, {{"content-type", "multipart/form-data; boundary=x"}}).status, 415);
+  EXPECT_EQ(chat(kHello, {{"origin", "https://elsewhere.example"}}).status, 415);
+  EXPECT_EQ(chat(kHello, {{"sec-fetch-site", "cross-site"}}).status, 415);
+  EXPECT_EQ(chat(kHello, {{"origin", "https://here.example"}, {"content-type", "application/json"}}).status,
+            200);
+  EXPECT_EQ(chat(kHello).status, 200);
   EXPECT_EQ(ask("GET", "/nothing").code(), "unknown_endpoint");
   EXPECT_EQ(ask("GET", "/").code(), "unknown_endpoint");
   EXPECT_EQ(ask("POST", "/v1/embeddings", "{}").code(), "unsupported_endpoint");
