@@ -271,7 +271,7 @@ bool LearnerImpl::flush() {
   auto reached = barrier->get_future();
   Item item;
   item.barrier = barrier;
-  while (!queue_.try_push(std::move(item))) {  // refused, the item is untouched
+  while (!queue_.try_push(std::move(item))) {  // NOLINT(bugprone-use-after-move): refused = untouched
     if (failing_ || queue_.closed()) return false;
     std::this_thread::sleep_for(kFlushPatience);
   }
