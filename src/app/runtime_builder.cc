@@ -153,7 +153,15 @@ Result<std::shared_ptr<const Route>> build_route(const std::string& name, const 
 
 Result<RuntimePtr> build_runtime(const Config& config, UpstreamResources& resources, Clock& clock,
                                  const RuntimeOptions& options) {
-  if (!resources.http) resources.http = net::make_http_client();
+  if (!resources.http) {
+    net::HttpClientOptions http;
+    for (const auto& [name, model] : config.models) {
+      // A connection per call that may be in flight: fewer kept would be opened again and again under load.
+      http.idle_per_origin_max =
+          std::max(http.idle_per_origin_max, static_cast<std::size_t>(std::max(model.concurrent_max, 0)));
+    }
+    resources.http = net::make_http_client(http);
+  }
   auto runtime = std::make_shared<Runtime>();
   runtime->seed = config.seed;
   Loaded loaded;

@@ -21,14 +21,19 @@ namespace {
 
 using FeedbackDone = std::function<void(Result<>)>;
 
-/// One thing to commit. Exactly one of the three parts is set.
+/// One thing to commit. Exactly one of decision, passed, feedback and barrier is set.
 struct Item {
   std::shared_ptr<const Decision> decision;
+  std::optional<PassedRow> passed;             ///< a decision that fits the short form
   std::shared_ptr<const ShadowResult> shadow;  ///< with decision
   std::optional<Feedback> feedback;
   FeedbackDone done;  ///< with feedback
   std::shared_ptr<std::promise<bool>> barrier;
 };
+
+std::size_t decisions_of(const WriteBatch& batch) {
+  return batch.decisions.size() + batch.passed.size();
+}
 
 class LearnerImpl : public Learner {
  public:
@@ -180,8 +185,13 @@ void LearnerImpl::decided(std::shared_ptr<const Decision> decision,
     ++waiting_;
   }
   Item item;
-  item.decision = std::move(decision);
-  item.shadow = std::move(shadow);
+  PassedRow passed;
+  if (!shadow && passed_row(*decision, passed)) {
+    item.passed = std::move(passed);
+  } else {
+    item.decision = std::move(decision);
+    item.shadow = std::move(shadow);
+  }
   if (options_.mode == LearnerMode::kInline) {
     std::vector<Item> items;
     items.push_back(std::move(item));
@@ -189,7 +199,7 @@ void LearnerImpl::decided(std::shared_ptr<const Decision> decision,
     process(std::move(items));
     return;
   }
-  const bool unhurried = item.decision->route.empty() && !item.shadow;
+  const bool unhurried = item.passed.has_value();
   if (!(unhurried ? queue_.try_push_unhurried(std::move(item)) : queue_.try_push(std::move(item)))) {
     std::lock_guard lock(places_mutex_);
     --waiting_;
@@ -329,6 +339,11 @@ void LearnerImpl::process(std::vector<Item> items) {
       if (item.shadow) learn_from_shadow(*item.shadow, *item.decision, changes, counts);
       if (any_feedback) in_batch.emplace(item.decision->tenant, item.decision->id);
       batch.decisions.push_back(item.decision);
+    } else if (item.passed) {
+      ++decisions;
+      if (const auto decision = decision_of(*item.passed)) learn_from_decision(*decision, changes, counts);
+      if (any_feedback) in_batch.emplace(item.passed->tenant, item.passed->id);
+      batch.passed.push_back(std::move(*item.passed));
     } else if (item.feedback) {
       ++feedbacks;
       if (auto known = check_feedback(*item.feedback, in_batch); !known) {
@@ -410,7 +425,7 @@ bool LearnerImpl::commit(WriteBatch& batch, std::vector<Item>& items) {
         failing_ = false;
         return true;
       }
-      spdlog::error("learning: stopping with {} decisions that could not be written", batch.decisions.size());
+      spdlog::error("learning: stopping with {} decisions that could not be written", decisions_of(batch));
       return false;
     }
     pause = std::min(pause * 2, options_.retry_max);

@@ -208,10 +208,6 @@ std::string request_head(const HttpCall& call, const Origin& origin) {
   return out;
 }
 
-bool has_line_break(std::string_view text) {
-  return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
-}
-
 Task<bool> was_cancelled() {
   const auto state = co_await asio::this_coro::cancellation_state;
   co_return state.cancelled() != asio::cancellation_type::none;
@@ -414,9 +410,9 @@ Result<Pool*> pool_for(const asio::any_io_executor& executor, const HttpCall& ca
     return fail(ErrorKind::kInternal, "bad_call",
                 "An HTTP call needs an origin and an io_context to run on.");
   }
-  bool clean = !has_line_break(call.target) && call.target.find(' ') == std::string::npos;
+  bool clean = single_line(call.target) && call.target.find(' ') == std::string::npos;
   for (const auto& header : call.headers)
-    clean = clean && !has_line_break(header.name) && !has_line_break(header.value);
+    clean = clean && single_line(header.name) && single_line(header.value);
   if (!clean) {
     return fail(ErrorKind::kInternal, "bad_call",
                 "The target or a header of an HTTP call holds a line break.");

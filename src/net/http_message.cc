@@ -24,4 +24,12 @@ std::string_view find_header(const HttpHeaders& headers, std::string_view name) 
   return {};
 }
 
+bool single_line(std::string_view text) {
+  // All bytes are looked at, without a branch each: the compiler makes vectors of it, and find_first_of calls
+  // a function for every byte.
+  bool clean = true;
+  for (const char c : text) clean &= (c != '\r') & (c != '\n') & (c != '\0');
+  return clean;
+}
+
 }  // namespace brevet::net

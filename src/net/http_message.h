@@ -19,4 +19,7 @@ std::string_view find_header(const HttpHeaders& headers, std::string_view name);
 /// ASCII letters compared without case.
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
+/// Free of CR, LF and NUL, which would end a header line or start another.
+bool single_line(std::string_view text);
+
 }  // namespace brevet::net

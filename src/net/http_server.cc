@@ -86,7 +86,7 @@ void append_number(std::string& out, std::uint64_t value, int base = 10) {
 
 /// Header text of a handler must not be able to start another header.
 void append_header_text(std::string& out, std::string_view text) {
-  if (text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos) {
+  if (single_line(text)) {
     out.append(text);
     return;
   }

@@ -125,27 +125,39 @@ Metrics::Metrics() {
   };
 }
 
-std::string Metrics::labels_of(Family& family, std::initializer_list<std::string_view> labels) {
-  std::string key;
+template <class Series>
+Series& Metrics::series(Family& family, std::map<std::string, Series>& all,
+                        std::unordered_map<std::string, Series*>& known,
+                        std::initializer_list<std::string_view> labels) {
+  key_.clear();
+  for (const auto value : labels) {
+    key_ += value;
+    key_ += '\0';
+  }
+  const auto found = known.find(key_);
+  if (found != known.end()) return *found->second;
+  std::string rendered;
   std::size_t i = 0;
-  for (const auto value : labels) append_label(key, family.labels[i++], value);
-  const std::size_t size = family.histogram ? family.histograms.size() : family.values.size();
-  const bool known = family.histogram ? family.histograms.count(key) != 0 : family.values.count(key) != 0;
-  if (known || size < kSeriesMax) return key;
-  ++overflows_;
-  key.clear();
-  for (const char* name : family.labels) append_label(key, name, "other");
-  return key;
+  for (const auto value : labels) append_label(rendered, family.labels[i++], value);
+  if (all.size() >= kSeriesMax && all.count(rendered) == 0) {
+    ++overflows_;
+    rendered.clear();
+    for (const char* name : family.labels) append_label(rendered, name, "other");
+    return all[rendered];
+  }
+  auto& out = all[rendered];
+  known.emplace(key_, &out);  // a map's elements stay where they are
+  return out;
 }
 
 void Metrics::add(Id id, std::initializer_list<std::string_view> labels, double value) {
   auto& family = families_[id];
-  family.values[labels_of(family, labels)] += value;
+  series(family, family.values, family.value_of, labels) += value;
 }
 
 void Metrics::observe(Id id, std::initializer_list<std::string_view> labels, double value) {
   auto& family = families_[id];
-  auto& histogram = family.histograms[labels_of(family, labels)];
+  auto& histogram = series(family, family.histograms, family.histogram_of, labels);
   const auto bounds = bounds_of(id == kOverhead);
   if (histogram.buckets.empty()) histogram.buckets.resize(bounds.size);
   for (std::size_t i = 0; i < bounds.size; ++i) {

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "domain/decision.h"
@@ -48,8 +49,11 @@ class Metrics {
     const char* help;
     std::vector<const char*> labels;
     bool histogram = false;
-    std::map<std::string, double, std::less<>> values;  ///< by rendered labels
-    std::map<std::string, Histogram, std::less<>> histograms;
+    std::map<std::string, double> values;  ///< by rendered labels
+    std::map<std::string, Histogram> histograms;
+    /// The same series by their bare label values, so that a known one is found without rendering.
+    std::unordered_map<std::string, double*> value_of;
+    std::unordered_map<std::string, Histogram*> histogram_of;
   };
   enum Id {
     kExchanges,
@@ -73,11 +77,15 @@ class Metrics {
 
   void add(Id id, std::initializer_list<std::string_view> labels, double value);
   void observe(Id id, std::initializer_list<std::string_view> labels, double seconds);
-  std::string labels_of(Family& family, std::initializer_list<std::string_view> labels);
+  template <class Series>
+  Series& series(Family& family, std::map<std::string, Series>& all,
+                 std::unordered_map<std::string, Series*>& known,
+                 std::initializer_list<std::string_view> labels);
 
   mutable std::mutex mutex_;
   std::vector<Family> families_;  // guarded by mutex_
   std::uint64_t overflows_ = 0;   // guarded by mutex_
+  std::string key_;               // guarded by mutex_; kept for its memory
 };
 
 }  // namespace brevet

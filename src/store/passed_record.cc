@@ -139,6 +139,23 @@ bool passed_record(const Decision& d, std::string& out) {
   return true;
 }
 
+bool passed_row(const Decision& decision, PassedRow& out) {
+  if (!passed_record(decision, out.record)) return false;
+  out.id = decision.id;
+  out.time = decision.time;
+  out.tenant = decision.tenant;
+  return true;
+}
+
+std::optional<Decision> decision_of(const PassedRow& row) {
+  auto out = from_passed_record(row.record);
+  if (!out) return out;
+  out->id = row.id;
+  out->time = row.time;
+  out->tenant = row.tenant;
+  return out;
+}
+
 bool is_passed_record(std::string_view bytes) {
   return !bytes.empty() && bytes.front() == kMark;
 }

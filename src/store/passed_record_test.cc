@@ -43,16 +43,11 @@ Decision passed() {
 }
 
 std::optional<Decision> there_and_back(const Decision& d) {
-  std::string record = "left over";
-  if (!passed_record(d, record)) return std::nullopt;
-  EXPECT_TRUE(is_passed_record(record));
-  auto back = from_passed_record(record);
-  EXPECT_TRUE(back);
-  if (!back) return std::nullopt;
-  back->id = d.id;
-  back->time = d.time;
-  back->tenant = d.tenant;
-  return back;
+  PassedRow row;
+  row.record = "left over";
+  if (!passed_row(d, row)) return std::nullopt;
+  EXPECT_TRUE(is_passed_record(row.record));
+  return decision_of(row);
 }
 
 using Change = std::function<void(Decision&)>;

@@ -339,6 +339,15 @@ Result<> SqliteStore::commit(const WriteBatch& batch) {
 }
 
 Result<> SqliteStore::write(const WriteBatch& batch) {
+  for (const auto& row : batch.passed) {
+    put_decision_.bind(1, row.id)
+        .bind(2, to_integer(row.time))
+        .bind(3, row.tenant)
+        .bind(4, std::string_view())
+        .bind(5, std::string_view())
+        .bind_blob(6, row.record);
+    if (auto done = put_decision_.run(); !done) return done;
+  }
   std::string record;
   for (const auto& decision : batch.decisions) {
     put_decision_.bind(1, decision->id)
@@ -432,6 +441,7 @@ Result<> SqliteStore::write(const WriteBatch& batch) {
 
 Result<> SqliteStore::retain(const WriteBatch& batch) {
   for (const auto& decision : batch.decisions) newest_ = std::max(newest_, to_integer(decision->time));
+  for (const auto& row : batch.passed) newest_ = std::max(newest_, to_integer(row.time));
   if (options_.retention.count() <= 0) return {};
   const std::int64_t oldest = newest_ - options_.retention.count();
   if (auto done = drop_old_feedback_.bind(1, oldest).bind(2, std::int64_t{kRetentionPiece}).run(); !done)
@@ -549,11 +559,8 @@ Result<> SqliteStore::load(const LoadVisitor& visitor) const {
 std::optional<std::string> json_of(const Statement& row) {
   std::string kept = row.text(3);
   if (!is_passed_record(kept)) return kept;
-  auto decision = from_passed_record(kept);
+  const auto decision = decision_of({row.text(0), to_instant(row.integer(1)), row.text(2), std::move(kept)});
   if (!decision) return std::nullopt;
-  decision->id = row.text(0);
-  decision->time = to_instant(row.integer(1));
-  decision->tenant = row.text(2);
   return decision_json(*decision);
 }
 
@@ -637,8 +644,8 @@ Result<std::optional<std::string>> SqliteStore::setting(const std::string& name)
 }  // namespace
 
 bool WriteBatch::empty() const {
-  return decisions.empty() && skills.empty() && guides.empty() && outcomes.empty() && feedback.empty() &&
-         forget_skills.empty() && forget_guides.empty() && forget_outcomes.empty() &&
+  return decisions.empty() && passed.empty() && skills.empty() && guides.empty() && outcomes.empty() &&
+         feedback.empty() && forget_skills.empty() && forget_guides.empty() && forget_outcomes.empty() &&
          forget_partitions.empty() && forget_settings.empty() && settings.empty();
 }
 

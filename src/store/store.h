@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "domain/decision.h"
 #include "domain/memory_entry.h"
+#include "store/passed_record.h"
 
 namespace brevet {
 
@@ -44,6 +45,7 @@ struct StoredOutcome {
 /// Everything that becomes true at once.
 struct WriteBatch {
   std::vector<std::shared_ptr<const Decision>> decisions;
+  std::vector<PassedRow> passed;        ///< decisions too, in their short form
   std::vector<StoredSkill> skills;      ///< insert or replace by (partition, id)
   std::vector<StoredGuide> guides;      ///< insert or replace by (partition, id)
   std::vector<StoredOutcome> outcomes;  ///< append
