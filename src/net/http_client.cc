@@ -566,6 +566,7 @@ Task<Result<HttpWhole>> Client::fetch(HttpCall call) {
     if (progress == ParseProgress::kFailed || (ec && progress != ParseProgress::kDone)) {
       const auto& origin = origin_of(call);
       Error error = co_await explain(link.get(), &origin, ec, progress, "total_timeout");
+      if (error.code == "connection_closed") error.code = "body_cut";
       count(state_->counters.failures);
       co_return tl::unexpected(std::move(error));
     }

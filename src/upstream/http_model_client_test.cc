@@ -299,7 +299,7 @@ TEST_F(HttpModelTest, GarbageStreamsHaveStableCodes) {
   Collect sink;
   EXPECT_EQ(code(call(true), &sink), "upstream_not_a_stream");
   EXPECT_EQ(code(call(true), &sink), "upstream_bad_answer");
-  EXPECT_EQ(code(call(true), &sink), "upstream_stream_cut");
+  EXPECT_EQ(code(call(true), &sink), "upstream_bad_answer");
   EXPECT_TRUE(sink.events.empty());
 }
 
@@ -331,8 +331,38 @@ TEST_F(HttpModelTest, NobodyThere) {
   const auto outcome = run(call());
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().error.code, "upstream_unreachable");
+  EXPECT_EQ(outcome.error().error.message, "Model 'weak': cannot connect: Connection refused.")
+      << "where it was sought is not the client's business";
   EXPECT_EQ(outcome.error().tries, 3);
   EXPECT_EQ(outcome.error().cost.amount->pico_usd, 0);
+}
+
+TEST_F(HttpModelTest, AnAnswerCutInItsMiddleIsNotAskedForAgain) {
+  net::TestListener listener;
+  std::atomic<int> asked{0};
+  std::thread provider([&] {
+    for (int i = 0; i < 2; ++i) {  // the call, and the one that ends this thread
+      auto peer = listener.accept();
+      peer.read_until("}]}");
+      ++asked;
+      peer.send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{\"id\":");
+    }
+  });
+  options_.retries = 3;
+  make_client(listener.port());
+  const auto outcome = run(call());
+  EXPECT_EQ(asked, 1);
+  ASSERT_FALSE(outcome);
+  const auto& failure = outcome.error();
+  EXPECT_EQ(failure.error.code, "upstream_answer_cut");
+  EXPECT_EQ(failure.tries, 1);
+  EXPECT_GT(failure.cost.amount->pico_usd, 0) << "it may have worked on it";
+  EXPECT_EQ(failure.error.message.find("127.0.0.1"), std::string::npos) << failure.error.message;
+  EXPECT_TRUE(failure.error.message.starts_with("Model 'weak': the connection closed in the middle"))
+      << failure.error.message;
+  net::TestPeer last(listener.port());
+  last.send("}]}");
+  provider.join();
 }
 
 TEST_F(HttpModelTest, ASilentProviderMeetsTheDeadlines) {
