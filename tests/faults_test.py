@@ -72,7 +72,7 @@ class Upstream(unittest.TestCase):
 
     def test_closed_before_or_within_the_answer(self):
         self.broken("silent_close", 502, "upstream_unreachable")
-        self.broken("half", 502, "upstream_unreachable")
+        self.broken("half", 502, "upstream_answer_cut")
 
     def test_slower_than_the_deadlines(self):
         # A whole answer has one deadline; only a stream has a first token.
