@@ -101,11 +101,16 @@ int calibrate_command(const CalibrateFlags& flags) {
   const auto result = calibrate_threshold(scores, wanted);
   if (!result) return complain(result.error());
   fmt::print("{} outcomes of {} partitions; every other one chooses, the rest check.\n", n, outcomes.size());
-  fmt::print("{:>10}  {:>7}  {:>8}  {:>11}  {:>17}\n", flags.what, "n", "to weak", "agreement",
+  if (outcomes.size() > 1) {
+    fmt::print(
+        "They are pooled: one threshold for all tenants, model pairs and system prompts among them{}.\n",
+        flags.tenant.empty() ? "; --tenant NAME looks at one tenant" : "");
+  }
+  fmt::print("{:>13}  {:>7}  {:>8}  {:>11}  {:>17}\n", flags.what, "n", "to weak", "agreement",
              fmt::format("lower {:.0f}% bound", flags.confidence * 100));
   for (const auto& row : result->rows) {
     if (by_neighbour && row.threshold < 0) continue;
-    fmt::print("{:>10.3f}  {:>7}  {:>8}  {:>11}  {:>17}\n", row.threshold, row.n, percent(row.share),
+    fmt::print("{:>13.3f}  {:>7}  {:>8}  {:>11}  {:>17}\n", row.threshold, row.n, percent(row.share),
                percent(row.agreement.mean), percent(row.lower_bound));
   }
   if (!result->threshold) {

@@ -90,7 +90,7 @@ int memory_command(const MemoryFlags& flags);
 
 struct CalibrateFlags {
   std::string data_dir = "brevet-data";
-  std::string what = "tau_skill";  ///< tau_skill (rar) or min_agreement (adaptive)
+  std::string what = "min_agreement";  ///< min_agreement (adaptive) or tau_skill (rar)
   std::string tenant;
   double target = .9;
   double confidence = .95;

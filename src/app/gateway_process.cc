@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <mutex>
@@ -49,9 +50,46 @@ class DecisionIds {
   std::atomic<std::uint64_t> counter_{0};
 };
 
+/// Memory is one for all routes: the largest bounds hold.
+MemoryOptions memory_options(const Config& config) {
+  MemoryOptions out;
+  if (config.routes.empty()) return out;
+  std::int64_t skills = 0;
+  std::int64_t guides = 0;
+  for (const auto& [name, route] : config.routes) {
+    skills = std::max(skills, route.learning.skills_max);
+    guides = std::max(guides, route.learning.guides_max);
+  }
+  out.skills_max = static_cast<std::size_t>(skills);
+  out.guides_max = static_cast<std::size_t>(guides);
+  return out;
+}
+
+std::map<std::string, ModelOptions> local_models(const Config& config) {
+  std::map<std::string, ModelOptions> out;
+  for (const auto& [name, model] : config.models) {
+    if (model.upstream == UpstreamKind::kLocal) out.emplace(name, model);
+  }
+  return out;
+}
+
+/// What a running process cannot take over; empty: everything else can be.
+std::string needs_restart(const Config& before, const Config& after) {
+  if (!(before.server == after.server)) return "`server` was changed";
+  if (local_models(before) != local_models(after)) return "a local model was added, changed or removed";
+  const auto old_memory = memory_options(before);
+  const auto new_memory = memory_options(after);
+  if (old_memory.skills_max != new_memory.skills_max || old_memory.guides_max != new_memory.guides_max)
+    return "the largest learning.skills_max or learning.guides_max was changed";
+  return {};
+}
+
 class GatewayProcessImpl final : public GatewayProcess {
  public:
-  explicit GatewayProcessImpl(GatewayOptions options) : options_(std::move(options)) {}
+  explicit GatewayProcessImpl(GatewayOptions options)
+      : options_(std::move(options)), loaded_(options_.config) {
+    if (options_.server_in_file) loaded_.server = *options_.server_in_file;
+  }
   ~GatewayProcessImpl() override { stop(); }
 
   Result<> set_up();
@@ -79,6 +117,11 @@ class GatewayProcessImpl final : public GatewayProcess {
   }
 
  private:
+  RuntimeOptions runtime_options() const {
+    auto out = options_.runtime;
+    if (out.log_folder.empty() && options_.http) out.log_folder = options_.config.server.data_dir;
+    return out;
+  }
   Result<> set_up_store();
   Result<> set_up_features();
   Result<> set_up_server();
@@ -102,6 +145,7 @@ class GatewayProcessImpl final : public GatewayProcess {
   std::unique_ptr<GatewayServer> endpoints_;
   std::unique_ptr<net::HttpServer> server_;
   bool stopped_ = false;
+  Config loaded_;  ///< what runtime_ was built from, as the file has it
 
   mutable std::mutex runtime_mutex_;
   RuntimePtr runtime_;  // guarded by runtime_mutex_
@@ -127,10 +171,7 @@ Result<> GatewayProcessImpl::set_up_store() {
   store_ = std::move(*opened);
   LearnerOptions learner;
   learner.mode = options_.http ? LearnerMode::kThread : LearnerMode::kInline;
-  for (const auto& [name, route] : options_.config.routes) {
-    learner.memory.skills_max = static_cast<std::size_t>(route.learning.skills_max);
-    learner.memory.guides_max = static_cast<std::size_t>(route.learning.guides_max);
-  }
+  learner.memory = memory_options(options_.config);
   learner.more_settings = [this] {
     return std::vector<std::pair<std::string, std::string>>{{kLedgerSetting, ledger_.save()}};
   };
@@ -167,10 +208,7 @@ Result<> GatewayProcessImpl::set_up_features() {
 Result<> GatewayProcessImpl::set_up() {
   if (auto done = set_up_store(); !done) return done;
   if (auto done = set_up_features(); !done) return done;
-  auto runtime_options = options_.runtime;
-  if (runtime_options.log_folder.empty() && options_.http)
-    runtime_options.log_folder = options_.config.server.data_dir;
-  auto runtime = build_runtime(options_.config, resources_, clock_, runtime_options);
+  auto runtime = build_runtime(options_.config, resources_, clock_, runtime_options());
   if (!runtime) return fail(runtime.error());
   runtime_ = std::move(*runtime);
   shadows_ = make_shadow_runner(ledger_, *learner_);
@@ -237,13 +275,28 @@ Result<> GatewayProcessImpl::set_up_server() {
 }
 
 Result<> GatewayProcessImpl::reload() {
+  if (options_.config_path.empty()) {
+    return fail(ErrorKind::kCallerInvalid, "no_config_file",
+                "There is no configuration file to load again; start with `brevet serve --config FILE`.");
+  }
   auto config = load_config(options_.config_path);
   if (!config) return fail(config.error());
-  auto runtime = build_runtime(*config, resources_, clock_, options_.runtime);
-  if (!runtime) return fail(runtime.error());
-  std::lock_guard lock(runtime_mutex_);
-  runtime_ = std::move(*runtime);
+  if (const auto why = needs_restart(loaded_, *config); !why.empty()) {
+    return fail(ErrorKind::kCallerInvalid, "restart_needed",
+                "Only a restart can apply this file, because " + why + ". Nothing of it was applied.");
+  }
+  auto options = runtime_options();
+  options.running = runtime();
+  options.running_config = &loaded_;
+  auto built = build_runtime(*config, resources_, clock_, options);
+  if (!built) return fail(built.error());
+  {
+    std::lock_guard lock(runtime_mutex_);
+    runtime_ = std::move(*built);
+  }
   if (endpoints_) endpoints_->set_tenants(config->tenants);
+  loaded_ = std::move(*config);
+  for (const auto& warning : config_warnings(loaded_)) spdlog::warn("{}", warning);
   return {};
 }
 

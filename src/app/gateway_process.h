@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "app/runtime_builder.h"
@@ -21,6 +22,8 @@ namespace brevet {
 struct GatewayOptions {
   Config config;
   std::string config_path;  ///< for reload on SIGHUP; empty = none
+  /// `server` as the file has it, where flags have overridden it: a reload compares with the file.
+  std::optional<ServerOptions> server_in_file;
   bool http = true;     ///< false: replay in process, learned at once (LearnerMode::kInline), nothing on disk
   bool encoder = true;  ///< false: no embeddings at all
   int encoder_threads = 1;
@@ -37,7 +40,10 @@ class GatewayProcess {
   virtual void start() = 0;
   /// Lets requests in flight end, finishes or drops waiting shadows, commits what is queued. Idempotent.
   virtual void stop() = 0;
-  /// Loads the configuration again and serves new requests with it; the old one stays on an error.
+  /// Loads the configuration again and serves new requests with it; the old one stays on an error. Models
+  /// that did not change keep their client. Errors: those of the configuration, no_config_file,
+  /// restart_needed
+  /// (`server`, a local model, or the size of memory changed). Not for two threads at once.
   virtual Result<> reload() = 0;
 
   virtual std::uint16_t port() const = 0;  ///< 0 without http

@@ -143,8 +143,10 @@ int run(int argc, char** argv) {
   memory_action("show", "One skill or guide, whole")
       ->add_option("name", memory.name, "As list prints it: s12, g3")
       ->required();
-  memory_action("forget",
-                "A skill, a guide with what was learned through it, or with --tenant everything of a tenant")
+  memory_action(
+      "forget",
+      "A skill, a guide with what was learned through it, or with --tenant all that a tenant's memory "
+      "holds (its decisions and feedback go by server.retention_days)")
       ->add_option("name", memory.name, "As list prints it: s12, g3");
   for (auto* action :
        {memory_action("export", "To JSON Lines"), memory_action("import", "From JSON Lines")}) {
@@ -153,8 +155,9 @@ int run(int argc, char** argv) {
 
   CalibrateFlags calibrate;
   auto* calibrate_app = app.add_subcommand("calibrate", "Thresholds from your own outcomes");
-  calibrate_app->add_option("threshold", calibrate.what, "tau_skill (rar) or min_agreement (adaptive)")
-      ->check(CLI::IsMember({"tau_skill", "min_agreement"}));
+  calibrate_app
+      ->add_option("threshold", calibrate.what, "min_agreement (adaptive, the default) or tau_skill (rar)")
+      ->check(CLI::IsMember({"min_agreement", "tau_skill"}));
   calibrate_app->add_option("--data-dir", calibrate.data_dir, "Data folder of the gateway");
   calibrate_app->add_option("--tenant", calibrate.tenant, "One tenant only");
   calibrate_app->add_option("--target", calibrate.target, "Wanted agreement of what the weak model serves")

@@ -25,13 +25,14 @@ void tell(const char* what, std::size_t skills, std::size_t guides, std::size_t 
   std::cerr << what << " " << skills << " skills, " << guides << " guides, " << outcomes << " outcomes\n";
 }
 
-int import_from(Store& store, const Memory& memory, const std::string& file) {
+int import_from(Store& store, const Memory& memory, const std::string& file, const std::string& tenant) {
   EncoderOptions encoder_options;
   encoder_options.folder = encoder_folder();
   const auto encoder = make_encoder(encoder_options);
   if (!encoder) return complain(encoder.error());
   ImportOptions options;
   options.encoder_hash = (*encoder)->hash();
+  options.tenant = tenant;
   options.embed = [&](std::string_view text) { return (*encoder)->embed(text); };
   std::ifstream stream;
   if (file != "-") {
@@ -50,7 +51,7 @@ int import_from(Store& store, const Memory& memory, const std::string& file) {
   return 0;
 }
 
-int export_to(const Store& store, const std::string& file) {
+int export_to(const Store& store, const std::string& file, const std::string& tenant) {
   std::ofstream stream;
   if (file != "-") {
     stream.open(file);
@@ -58,7 +59,7 @@ int export_to(const Store& store, const std::string& file) {
       return complain(
           {ErrorKind::kCallerInvalid, "file_unwritable", "Cannot write " + file + ".", "file", 0, ""}, 2);
   }
-  const auto count = export_memory(store, file == "-" ? std::cout : stream);
+  const auto count = export_memory(store, file == "-" ? std::cout : stream, tenant);
   if (!count) return complain(count.error());
   tell("Exported", count->skills, count->guides, count->outcomes);
   return 0;
@@ -83,10 +84,10 @@ int memory_command(const MemoryFlags& flags) {
   auto memory = load_memory(**store);
   if (!memory) return complain(memory.error());
   if (flags.action == "list") return list(**memory, flags);
-  if (flags.action == "export") return export_to(**store, flags.file);
-  if (flags.action == "import") return import_from(**store, **memory, flags.file);
+  if (flags.action == "export") return export_to(**store, flags.file, flags.tenant);
+  if (flags.action == "import") return import_from(**store, **memory, flags.file, flags.tenant);
   if (flags.action == "show") {
-    const auto item = show_memory(**memory, flags.name);
+    const auto item = show_memory(**memory, flags.name, flags.tenant);
     if (!item) return complain(item.error(), 2);
     std::cout << item_json(*item) << "\n";
     return 0;
@@ -102,6 +103,10 @@ int memory_command(const MemoryFlags& flags) {
                                             : forget_memory(**store, **memory, flags.name);
   if (!forgotten) return complain(forgotten.error());
   tell("Forgot", forgotten->skills, forgotten->guides, forgotten->outcomes);
+  if (flags.name.empty()) {
+    std::cerr << "Decisions and feedback of " << flags.tenant
+              << " stay in the store until server.retention_days is over.\n";
+  }
   return 0;
 }
 

@@ -112,6 +112,16 @@ Result<ModelClientPtr> make_client(const std::string& name, const ModelOptions& 
   return fail(ErrorKind::kInternal, "unknown_upstream", "An upstream kind has no client.");
 }
 
+/// The running client of a model whose options are still the same; null if there is none.
+ModelClientPtr client_in_use(const std::string& name, const ModelOptions& model, const Config& config,
+                             const RuntimeOptions& options) {
+  if (!options.running || !options.running_config || options.running_config->seed != config.seed) return {};
+  const auto before = options.running_config->models.find(name);
+  const auto running = options.running->models.find(name);
+  if (before == options.running_config->models.end() || running == options.running->models.end()) return {};
+  return before->second == model ? running->second.client : ModelClientPtr{};
+}
+
 Result<std::shared_ptr<const Route>> build_route(const std::string& name, const RouteOptions& options) {
   auto route = std::make_shared<Route>();
   route->name = name;
@@ -125,12 +135,15 @@ Result<std::shared_ptr<const Route>> build_route(const std::string& name, const 
       Configuration::parse(options.reference.empty() ? options.candidates.back() : options.reference);
   if (!reference) return fail(reference.error());
   route->reference = std::move(*reference);
-  auto strategy = make_strategy(options.strategy, options.strategy_options);
+  auto strategy = make_serving_strategy(options.strategy, options.strategy_options);
   if (!strategy) return fail(strategy.error());
   route->strategy = std::move(*strategy);
   const auto& learning = options.learning;
   if (learning.enabled) {
-    auto plan = make_strategy("rar_shadow", {{"write_guides", learning.guides}});
+    auto plan = make_strategy("rar_shadow", {{"write_guides", learning.guides},
+                                             {"guides_max", learning.guides_tried_max},
+                                             {"tau_guide", learning.tau_guide},
+                                             {"judge", learning.judge}});
     if (!plan) return fail(plan.error());
     route->shadow_plan = std::move(*plan);
   }
@@ -145,6 +158,8 @@ Result<std::shared_ptr<const Route>> build_route(const std::string& name, const 
   route->learning.queue_max = static_cast<std::size_t>(learning.queue_max);
   route->learning.parallel_max = static_cast<std::size_t>(learning.parallel_max);
   route->learning.guides = learning.guides;
+  route->learning.guides_tried_max = static_cast<std::size_t>(learning.guides_tried_max);
+  route->learning.judge = learning.judge == "reference";
   route->learning.retry_after = learning.retry_after;
   return std::shared_ptr<const Route>(std::move(route));
 }
@@ -174,6 +189,8 @@ Result<RuntimePtr> build_runtime(const Config& config, UpstreamResources& resour
     const auto given = options.given_clients.find(name);
     if (given != options.given_clients.end()) {
       out.client = given->second;
+    } else if (auto kept = client_in_use(name, model, config, options)) {
+      out.client = std::move(kept);
     } else {
       auto client = make_client(name, model, loaded, resources, clock, options.log_folder, config.seed);
       if (!client) {

@@ -26,6 +26,10 @@ struct RuntimeOptions {
   /// what the configuration would make.
   std::map<std::string, ModelClientPtr> given_clients;
   std::string log_folder;  ///< of local model servers
+  /// At a reload, what is in use: a model whose options did not change keeps its client, and with it its
+  /// breaker, its calls in flight and its local process. Both or neither.
+  RuntimePtr running;
+  const Config* running_config = nullptr;
 };
 
 /// Starts local models (blocking). Errors: those of the upstreams and strategies, with `param` naming the

@@ -27,17 +27,23 @@ int serve_command(const ServeFlags& flags) {
   std::signal(SIGHUP, on_hang_up);
   auto config = flags.config.empty() ? embedded_config() : load_config(flags.config);
   if (!config) return complain(config.error(), 2);
+  const auto server_in_file = config->server;
   if (flags.port >= 0) config->server.port = static_cast<std::uint16_t>(flags.port);
   if (!flags.data_dir.empty()) config->server.data_dir = flags.data_dir;
   set_up_log(config->server.log);
+  for (const auto& warning : config_warnings(*config)) spdlog::warn("{}", warning);
+  const auto& address = config->server.address;
+  const bool bare_ipv6 = address.find(':') != std::string::npos && address.front() != '[';
+  const auto host = bare_ipv6 ? "[" + address + "]" : address;
   GatewayOptions options;
+  options.server_in_file = server_in_file;
   options.config = std::move(*config);
   options.config_path = flags.config;
   auto gateway = GatewayProcess::create(std::move(options));
   if (!gateway) return complain(gateway.error());
   (*gateway)->start();
   if (!flags.port_file.empty()) std::ofstream(flags.port_file) << (*gateway)->port() << "\n";
-  fmt::print("Brevet serves on http://127.0.0.1:{}/v1 {}\n", (*gateway)->port(),
+  fmt::print("Brevet serves on http://{}:{}/v1 {}\n", host, (*gateway)->port(),
              flags.config.empty() ? "in front of two SIMULATED models (no --config was given)" : "");
   std::fflush(stdout);
   while (!interrupted()) {

@@ -25,9 +25,13 @@ struct LearningOptions {
       50'000'000'000);  ///< that learning may spend before serving has spent anything (0.05 USD)
   double spot_check_share =
       0.02;  ///< of weak-served requests that the reference answers too, off the request path
-  std::size_t queue_max = 1024;                       ///< shadows waiting; a full queue draws no coin
-  std::size_t parallel_max = 8;                       ///< shadows running at once
-  bool guides = true;                                 ///< let the reference write guides
+  std::size_t queue_max = 1024;  ///< shadows waiting; a full queue draws no coin
+  std::size_t parallel_max = 8;  ///< shadows running at once
+  /// Larger requests, or answers, are not shadowed: a queue of shadows holds them whole.
+  std::size_t request_bytes_max = std::size_t{256} * 1024;
+  bool guides = true;                ///< let the reference write guides
+  std::size_t guides_tried_max = 2;  ///< remembered guides that one shadow tries at most
+  bool judge = false;  ///< the reference judges (two calls) where answers cannot be compared otherwise
   Microseconds retry_after = std::chrono::hours(24);  ///< before a strong-only entry is tried again
 };
 

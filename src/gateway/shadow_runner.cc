@@ -13,6 +13,7 @@
 
 #include "gateway/request_flow.h"
 #include "prompt/guide.h"
+#include "prompt/judge.h"
 
 namespace brevet {
 
@@ -32,16 +33,18 @@ const char* name_of(ShadowRefusal refusal) {
       return "no_place";
     case ShadowRefusal::kStopping:
       return "stopping";
+    case ShadowRefusal::kTooLarge:
+      return "too_large";
   }
   return "known";
 }
 
 namespace {
 
-/// What a shadow may call at most under the plan's defaults: weak alone, with two remembered guides and with
-/// a new one, which the reference writes. A plan that is configured to do more (more guides, a judge) is
-/// still charged in full when it is settled.
-constexpr int kWeakCallsMax = 4;
+/// What a shadow may ask the weak model at most beside remembered guides: alone, and with a new guide, which
+/// the reference writes. Each of these answers is compared once, and a judge is asked twice per comparison.
+constexpr int kWeakCallsBesideRemembered = 2;
+constexpr int kJudgeCallsPerComparison = 2;
 /// Tokens that a guide, or the prompt that asks for one, adds to a request.
 constexpr std::int64_t kGuidePromptTokens = 300;
 /// A weak model may ramble where the reference was brief.
@@ -50,13 +53,13 @@ constexpr std::int64_t kOutputSafety = 2;
 /// The worst case of one shadow; empty when it cannot be priced.
 std::optional<Money> worst_case(const ShadowCandidate& candidate, bool spot_check, bool guide) {
   const auto& baseline = candidate.decision.baseline.amount;
-  if (spot_check || !baseline) return baseline;
-  const auto price = [&](const Configuration& who, std::int64_t output) {
+  if (!baseline) return baseline;
+  const auto price = [&](const Configuration& who, std::int64_t added_input, std::int64_t output) {
     const auto& usage = candidate.decision.served()->answer->usage;
     Usage most;
     most.input_tokens = usage.input_tokens.value_or(static_cast<std::int64_t>(
                             candidate.request.raw ? candidate.request.raw->size() / 4 : 0)) +
-                        kGuidePromptTokens;
+                        added_input;
     most.output_tokens = output;
     const auto model = candidate.runtime.models.find(who.model);
     const auto cost = model == candidate.runtime.models.end() ? Cost{} : model->second.client->price(most);
@@ -65,9 +68,30 @@ std::optional<Money> worst_case(const ShadowCandidate& candidate, bool spot_chec
   };
   const auto served_output =
       candidate.decision.served()->answer->usage.output_tokens.value_or(kGuideTokensMax);
-  Money worst = price(candidate.route.weak, served_output * kOutputSafety) * kWeakCallsMax;
-  if (guide) worst += price(candidate.route.reference, kGuideTokensMax);
+  const auto& learning = candidate.route.learning;
+  const auto answers = static_cast<std::int64_t>(learning.guides_tried_max) + kWeakCallsBesideRemembered;
+  Money worst =
+      spot_check ? *baseline
+                 : price(candidate.route.weak, kGuidePromptTokens, served_output * kOutputSafety) * answers;
+  if (guide) worst += price(candidate.route.reference, kGuidePromptTokens, kGuideTokensMax);
+  if (learning.judge) {
+    // A judge reads the question and both answers, of which the other one may be the longer.
+    const auto read = kGuidePromptTokens + served_output * (1 + kOutputSafety);
+    worst += price(candidate.route.reference, read, kJudgeTokensMax) *
+             ((spot_check ? 1 : answers) * kJudgeCallsPerComparison);
+  }
   return worst;
+}
+
+/// What a queued shadow keeps in memory: the request as it came and what was answered.
+std::size_t bytes_kept(const ShadowCandidate& candidate) {
+  std::size_t sum = candidate.request.raw ? candidate.request.raw->size() : 0;
+  for (const auto& attempt : candidate.decision.attempts) {
+    if (!attempt.answer) continue;
+    sum += attempt.answer->text.size();
+    for (const auto& tool : attempt.answer->tool_calls) sum += tool.name.size() + tool.arguments.size();
+  }
+  return sum;
 }
 
 class Runner final : public ShadowRunner {
@@ -83,6 +107,7 @@ class Runner final : public ShadowRunner {
                      decision.time - known->last_tried >= learning.retry_after;
     // Without a coin: requests that nothing is known of, and entries that are due.
     const bool certain = !weak_served && (!known || due);
+    if (bytes_kept(candidate) > learning.request_bytes_max) return refuse(ShadowRefusal::kTooLarge);
     if (!certain && learning.spot_check_share <= 0) return refuse(ShadowRefusal::kKnown);
     if (!certain && !weak_served && known->status == SkillStatus::kStrongOnly)
       return refuse(ShadowRefusal::kKnown);

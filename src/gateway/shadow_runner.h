@@ -36,8 +36,9 @@ enum class ShadowRefusal {
   kBudget,
   kNoPlace,  ///< the OutcomeSink had none
   kStopping,
+  kTooLarge,  ///< the request or its answers are over LearningOptions::request_bytes_max
 };
-inline constexpr std::size_t kShadowRefusals = 7;
+inline constexpr std::size_t kShadowRefusals = 8;
 const char* name_of(ShadowRefusal refusal);
 
 struct ShadowCounters {
