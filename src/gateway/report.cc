@@ -75,6 +75,10 @@ json::value observed(const RouteFigures& row) {
   out["requests"] = row.observed;
   out["would_be_weak"] = rate(row.would_be_weak, row.observed);
   out["agreement"] = agreement(row.would_be_agreement);
+  out["agreement_note"] =
+      "of weak alone, and not weighted: new requests are always shadowed while the budget lasts, remembered "
+      "ones at spot_check_share, so repeats count for less than they are; requests that weak would have "
+      "served with a guide are in would_be_weak and not in the agreement";
   out["would_have_cost_reference"] = total(row.would_be_weak_baseline);
   const auto& weak = row.would_be_weak_cost;
   if (weak.known_count == 0 || row.would_be_weak_baseline.known_count == 0) {
