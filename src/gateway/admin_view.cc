@@ -41,10 +41,15 @@ class View final : public AdminView {
   }
 
   std::string dry_run_json(const Decision& decision) const override {
-    auto out = brevet::decision_json(decision);
+    Decision shown = decision;
+    // Strategies speak of a request that is served; here nothing was.
+    auto& sentence = shown.reason.sentence;
+    constexpr std::string_view kServed = "Served by ";
+    if (sentence.starts_with(kServed)) sentence = "Would be served by " + sentence.substr(kServed.size());
+    auto out = brevet::decision_json(shown);
     out.pop_back();  // the closing brace
-    return out + ",\"would_call\":" + boost::json::serialize(boost::json::string(decision.would_have)) +
-           ",\"explanation\":" + boost::json::serialize(boost::json::string(explain(decision))) + "}";
+    return out + ",\"would_call\":" + boost::json::serialize(boost::json::string(shown.would_have)) +
+           ",\"explanation\":" + boost::json::serialize(boost::json::string(explain(shown))) + "}";
   }
 
   std::vector<MetricSample> samples() const override {
@@ -57,29 +62,26 @@ class View final : public AdminView {
     std::map<std::string, std::vector<RouteFigures>> routes;
     for (auto& row : parts_.ledger.snapshot()) routes[row.route].push_back(std::move(row));
     for (const auto& [name, rows] : routes) {
-      const auto route = name.empty() ? std::string("named") : name;
-      CostTotal serve, learn, guide, judge, baseline;
+      if (name.empty()) continue;  // named models are not learned from
+      const auto& route = name;
+      CostTotal learn, guide, judge;
       AgreementCount checks, alone;
       std::uint64_t guides = 0;
       for (const auto& row : rows) {
-        serve.add(row.serve), learn.add(row.learn), guide.add(row.guide), judge.add(row.judge),
-            baseline.add(row.baseline);
+        learn.add(row.learn), guide.add(row.guide), judge.add(row.judge);
         checks.same += row.spot_checks.same, checks.different += row.spot_checks.different;
         checks.cannot_tell += row.spot_checks.cannot_tell;
         alone.same += row.weak_alone.same, alone.different += row.weak_alone.different;
         alone.cannot_tell += row.weak_alone.cannot_tell;
         guides += row.guides_written;
       }
-      for (const auto& [purpose, sum] :
-           {std::pair{"serve", &serve}, {"learn", &learn}, {"guide", &guide}, {"judge", &judge}}) {
-        add("brevet_spent_usd_total", "Known cost of model calls by purpose.", true,
+      // What serving cost, and what the reference alone would have cost, the server's metrics count.
+      for (const auto& [purpose, sum] : {std::pair{"learn", &learn}, {"guide", &guide}, {"judge", &judge}}) {
+        add("brevet_learning_usd_total", "Known cost of model calls made to learn, by purpose.", true,
             {{"route", route}, {"purpose", purpose}}, sum->known.usd());
-        add("brevet_unpriced_calls_total", "Model calls whose cost is unknown.", true,
+        add("brevet_learning_unpriced_calls_total", "Model calls made to learn whose cost is unknown.", true,
             {{"route", route}, {"purpose", purpose}}, static_cast<double>(sum->unknown_count));
       }
-      if (name.empty()) continue;
-      add("brevet_always_strong_usd_total", "Estimate of what the reference alone would have cost.", true,
-          {{"route", route}}, baseline.known.usd());
       for (const auto& [kind, count] : {std::pair{"spot_check", &checks}, {"weak_alone", &alone}}) {
         for (const auto& [verdict, n] : {std::pair{"same", count->same},
                                          {"different", count->different},

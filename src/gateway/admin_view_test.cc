@@ -16,6 +16,7 @@ namespace brevet {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 using testing_fakes::World;
 
 class FakeStore : public Store {
@@ -68,7 +69,8 @@ TEST(AdminView, SamplesHoldMoneyShadowsAndWhatAppAdds) {
   bool more = false;
   for (const auto& sample : fixture.view->samples()) {
     EXPECT_EQ(sample.name.rfind("brevet_", 0), 0u);
-    if (sample.name == "brevet_spent_usd_total" && sample.labels[1].second == "learn") learned = sample.value;
+    if (sample.name == "brevet_learning_usd_total" && sample.labels[1].second == "learn")
+      learned = sample.value;
     more |= sample.name == "brevet_more";
   }
   EXPECT_DOUBLE_EQ(learned, 1'000e-12);
@@ -83,6 +85,8 @@ TEST(AdminView, ADryRunExplainsItself) {
   const auto parsed = boost::json::parse(fixture.view->dry_run_json(**decision)).as_object();
   EXPECT_EQ(parsed.at("would_call").as_string(), "strong");
   EXPECT_THAT(std::string(parsed.at("explanation").as_string()), HasSubstr("nothing like it is remembered"));
+  EXPECT_THAT(std::string(parsed.at("explanation").as_string()), StartsWith("Would be served by strong"));
+  EXPECT_THAT(std::string(parsed.at("reason").at("sentence").as_string()), StartsWith("Would be served by"));
 }
 
 TEST(Report, SavingsAndAgreementByHand) {

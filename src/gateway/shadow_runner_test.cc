@@ -193,6 +193,39 @@ TEST(Shadow, OneAtATimePerDistinctRequest) {
   EXPECT_EQ(world.shadows->counters().finished, 2u);
 }
 
+TEST(Shadow, BooksTheJudgeAndEveryGuideThatMayBeTried) {
+  World world;
+  world.learn({{"judge", std::string("reference")}, {"guides_max", std::int64_t{3}}});
+  world.route.learning.judge = true;
+  world.route.learning.guides_tried_max = 3;
+  auto gate = std::make_shared<Gate>(world.context);
+  world.weak->fallback.gate = gate;
+  testing_fakes::FakeSink sink(world.outcomes);
+  world.start(World::request(), sink);
+  // Five weak calls and a guide as above; per weak answer two judge calls, which read the request, 300 tokens
+  // and answers of 10 and 20, and write 400.
+  const std::int64_t worst =
+      5 * (400 * 10 + 20 * 100) + (400 * 100 + 320 * 1'000) + 5 * 2 * ((100 + 300 + 30) * 100 + 400 * 1'000);
+  EXPECT_EQ(world.figures().booked, Money::from_pico(worst));
+  gate->open();
+  world.poll();
+  EXPECT_EQ(world.figures().booked, Money{});
+}
+
+TEST(Shadow, WhatIsTooLargeToKeepIsNotShadowed) {
+  World world;
+  world.learn();
+  world.route.learning.request_bytes_max = 200 + 17;  // the request and its answer
+  world.serve(World::request("auto", "fits"));
+  EXPECT_EQ(world.shadows->counters().admitted, 1u);
+  world.strong->fallback.text += '!';
+  world.serve(World::request("auto", "an answer one byte too long"));
+  EXPECT_EQ(refused(world, ShadowRefusal::kTooLarge), 1u);
+  EXPECT_EQ(world.shadows->counters().admitted, 1u);
+  EXPECT_EQ(world.outcomes.places, 1000);
+  EXPECT_EQ(world.figures().booked, Money{});
+}
+
 TEST(Shadow, RunsAtMostParallelMaxAtOnce) {
   World world;
   world.learn();
