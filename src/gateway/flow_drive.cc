@@ -145,6 +145,22 @@ Task<Result<Step>> first_calls(Run& run, const Strategy& strategy) {
                           fmt::format("Strategy '{}' did not come to a first call.", strategy.name())));
 }
 
+std::vector<Answer> take_answers(Decision& decision) {
+  std::vector<Answer> out(decision.attempts.size());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    auto& answer = decision.attempts[i].answer;
+    if (!answer) continue;
+    Answer rest;
+    rest.finish_reason = answer->finish_reason;
+    rest.returned_model = answer->returned_model;
+    rest.usage = answer->usage;
+    rest.mean_logprob = answer->mean_logprob;
+    rest.min_logprob = answer->min_logprob;
+    out[i] = std::exchange(*answer, std::move(rest));
+  }
+  return out;
+}
+
 void account(Run& run) {
   auto& decision = *run.decision;
   Cost cost{Money{}, CostBasis::kRecorded};

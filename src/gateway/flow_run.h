@@ -83,6 +83,9 @@ Task<void> answer_need(Run& run, Need need);
 
 /// Costs, time, what was read: everything but state, error and reason.
 void account(Run& run);
+/// Takes what was said out of a decision that is about to be kept (its usage, log-probabilities and model id
+/// stay): it would be most of the memory, and only the client and a shadow need it. By attempt.
+std::vector<Answer> take_answers(Decision& decision);
 /// A new decision for this run with id, number, time and the request's identity.
 void open_decision(Run& run);
 

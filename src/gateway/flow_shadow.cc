@@ -160,6 +160,7 @@ Task<std::shared_ptr<const ShadowResult>> run_shadow(Run& run, std::shared_ptr<c
     run.parts.ledger->shadowed(
         decision, *result, would_be_weak ? MoneyLedger::Parent::kWouldBeWeak : MoneyLedger::Parent::kOther);
   }
+  (void)take_answers(decision);
   if (run.parts.recent) run.parts.recent->add(run.decision);
   run.parts.outcomes.decided(run.decision, final_result);
   co_await asio::this_coro::throw_if_cancelled(throwing);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "gateway/flow_run.h"
 #include "gateway/flow_shadow.h"
@@ -258,6 +259,7 @@ class Flow final : public RequestFlow {
       if (place) ticket = admit_shadow(run);
       decision.draws = run.draws.log();
     }
+    auto answers = flow::take_answers(decision);
     if (known) {
       if (parts_.ledger) parts_.ledger->served(decision);
       if (parts_.recent) parts_.recent->add(run.decision);
@@ -267,13 +269,25 @@ class Flow final : public RequestFlow {
       if (!run.client_gone && ending.state != DecisionState::kCancelled)
         (void)co_await run.sink->end(decision, ending.error);
     } else if (ending.state == DecisionState::kServed) {
-      (void)co_await run.sink->whole(decision, *decision.served());
+      auto& answer = answers[static_cast<std::size_t>(decision.accepted)];
+      Attempt served;
+      served.configuration = decision.served()->configuration;
+      served.answer = std::move(answer);
+      (void)co_await run.sink->whole(decision, served);
+      answer = std::move(*served.answer);
     } else if (ending.state == DecisionState::kFailed) {
       (void)co_await run.sink->fail(decision, *ending.error);
     }
     if (ticket) {
       const auto executor = co_await asio::this_coro::executor;
-      ShadowWork work{run.runtime, run.request, run.decision};
+      // The shadow compares with what was said, and is the only one that keeps it.
+      auto parent = std::make_shared<Decision>(decision);
+      for (std::size_t i = 0; i < answers.size(); ++i) {
+        if (!parent->attempts[i].answer) continue;
+        answers[i].body = {};
+        parent->attempts[i].answer = std::move(answers[i]);
+      }
+      ShadowWork work{run.runtime, run.request, std::move(parent)};
       parts_.shadows->start(*std::move(ticket), std::move(work), *this, executor);
     }
   }

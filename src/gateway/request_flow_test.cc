@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gateway/explain.h"
 #include "gateway/test_fakes.h"
 
 namespace brevet {
@@ -39,8 +40,31 @@ TEST(Flow, ServesAWholeAnswerAndHandsTheDecisionOverFirst) {
   EXPECT_THAT(decision->baseline_note, HasSubstr("exact"));
   EXPECT_EQ(world.features.asked, 0) << "nothing needed the encoder";
   EXPECT_EQ(world.recent.find(decision->id), decision);
+  EXPECT_EQ(decision->served()->answer->text, "") << "what was said is not kept with the decision";
+  EXPECT_EQ(decision->served()->answer->usage.input_tokens, 100);
   EXPECT_EQ(world.outcomes.places, 1000);
   EXPECT_EQ(decision->session.substr(0, 4), "ses_");
+}
+
+TEST(Flow, ADecisionByEstimateShowsTheNearestSkills) {
+  World world;
+  world.use("adaptive", {{"min_agreement", 0.75}, {"outcomes_min", std::int64_t{1}}});
+  auto& expected = world.snapshot->expected;
+  expected.p_agree = 0.9;
+  expected.outcomes = 300;
+  Skill skill = skill_of(SkillStatus::kWeakOk);
+  skill.confirmed = 3;
+  expected.nearest = {{skill, 0.91f}};
+  const auto decision = world.serve(World::request());
+  EXPECT_EQ(decision->reason.code, "estimate_weak");
+  EXPECT_THAT(decision->reason.sentence, HasSubstr("from 300 outcomes, none near"));
+  ASSERT_EQ(decision->neighbours.size(), 1u);
+  EXPECT_EQ(decision->neighbours.front().skill.id, 12u);
+  EXPECT_EQ(decision->skill_id, 0u) << "the estimate decided, not one skill";
+  const auto text = explain(*decision);
+  EXPECT_THAT(text, HasSubstr("none near"));
+  EXPECT_THAT(text, HasSubstr("near      similarity 0.91: skill 12"));
+  EXPECT_THAT(text, HasSubstr("3 of 3 spot checks agreed"));
 }
 
 TEST(Flow, AWeakAnswerIsComparedWithWhatTheReferenceWouldHaveCost) {
