@@ -102,7 +102,7 @@ Metrics::Metrics() {
       {"brevet_tokens_total", "Tokens of serving calls as reported, by model and type.", {"model", "type"}},
       {"brevet_cost_usd_total", "Known cost of serving in USD by route.", {"route"}},
       {"brevet_baseline_usd_total",
-       "Estimate in USD of what always-strong would have cost, by route.",
+       "Estimate in USD of what always-strong would have cost for what was served, by route.",
        {"route"}},
       {"brevet_unpriced_requests_total",
        "Requests whose cost is not known; they are in no sum of money.",
@@ -205,13 +205,14 @@ void Metrics::decided(const Decision& decision) {
   if (const auto* served = decision.served(); served != nullptr && decision.state == DecisionState::kServed) {
     add(kDecisions, {route, served->configuration.model, decision.reason.code}, 1);
     if (failed_call) add(kFallbacks, {route}, 1);
+    // A request that nobody answered saved nothing, whatever the reference would have cost.
+    if (decision.baseline.amount) add(kBaseline, {route}, decision.baseline.amount->usd());
   }
   if (decision.cost.amount) {
     add(kCost, {route}, decision.cost.amount->usd());
   } else {
     add(kUnpriced, {route}, 1);
   }
-  if (decision.baseline.amount) add(kBaseline, {route}, decision.baseline.amount->usd());
   if (!decision.degraded.empty()) add(kDegraded, {decision.degraded}, 1);
   observe(kDuration, {route}, seconds(decision.latency));
   observe(kOverhead, {route}, seconds(decision.overhead));
