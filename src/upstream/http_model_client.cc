@@ -7,6 +7,7 @@
 #include <charconv>
 #include <mutex>
 
+#include "base/log.h"
 #include "base/random.h"
 #include "wire/openai_chat.h"
 #include "wire/sse.h"
@@ -129,6 +130,13 @@ class HttpModelClient final : public ModelClient {
         client_.breaker_.on_abandoned();
       }
       if (failure) client_.last_error_ = failure->error.code;
+      const bool fault = failure && failure->upstream_at_fault;
+      // Once per outage, not once per call.
+      if (fault && !client_.failing_) {
+        spdlog::warn("model '{}' at {}: {} ({})", client_.options_.name, client_.origin_->name(),
+                     failure->error.message, failure->error.code);
+      }
+      if (fault || answered) client_.failing_ = fault;
     }
 
    private:
@@ -316,7 +324,11 @@ class HttpModelClient final : public ModelClient {
       const std::size_t most = good ? options_.answer_bytes_max : kErrorBytesMax;
       while (body.size() < most) {
         auto piece = co_await response->read();
-        if (!piece && good) co_return failed(from_net(*exchange, piece.error()));
+        if (!piece && good) {
+          Error error = piece.error();
+          if (error.code == "connection_closed") error.code = "body_cut";
+          co_return failed(from_net(*exchange, error));
+        }
         if (!piece || !*piece) break;
         body += **piece;
       }
@@ -448,6 +460,13 @@ class HttpModelClient final : public ModelClient {
     return price(usage);
   }
 
+  /// Where a provider is reached is the gateway's own business: clients read the model's name and the cause,
+  /// and the log has the address.
+  std::string and_cause(const Error& error) const {
+    const auto& address = origin_->name();
+    return error.message.starts_with(address) ? error.message.substr(address.size()) : ": " + error.message;
+  }
+
   TryFailure from_net(const Exchange& exchange, const Error& error) const {
     if (error.kind == ErrorKind::kCancelled) {
       TryFailure out = was_cancelled();
@@ -456,7 +475,7 @@ class HttpModelClient final : public ModelClient {
     }
     TryFailure out;
     out.error.kind = error.kind;
-    out.error.message = "Model '" + options_.name + "': " + error.message;
+    out.error.message = "Model '" + options_.name + "'" + and_cause(error);
     const auto& code = error.code;
     const bool not_sent = code == "dns_failed" || code == "connect_failed" || code == "tls_failed" ||
                           code == "connect_timeout" || code == "bad_call";
@@ -473,6 +492,8 @@ class HttpModelClient final : public ModelClient {
       out.error.code = "upstream_timeout";
     } else if (code == "body_too_large") {
       out.error.code = "upstream_too_large";
+    } else if (code == "body_cut") {
+      out.error.code = "upstream_answer_cut";
     } else if (error.kind == ErrorKind::kProviderGarbage) {
       out.error.code = "upstream_bad_http";
     } else if (error.kind == ErrorKind::kProviderUnavailable) {
@@ -498,7 +519,7 @@ class HttpModelClient final : public ModelClient {
     if (error.code == "connection_closed") {
       out.error.kind = ErrorKind::kProviderUnavailable;
       out.error.code = "upstream_stream_cut";
-      out.error.message = "Model '" + options_.name + "' cut its stream: " + error.message;
+      out.error.message = "Model '" + options_.name + "' cut its stream" + and_cause(error);
       out.retry = true;
     } else if (error.code == "read_timeout" || error.code == "total_timeout" ||
                error.code == "body_too_large" || error.code == "bad_http" ||
@@ -563,6 +584,7 @@ class HttpModelClient final : public ModelClient {
   mutable std::mutex mutex_;
   Breaker breaker_;         // guarded by mutex_
   std::string last_error_;  // guarded by mutex_
+  bool failing_ = false;    // guarded by mutex_; the last call that told something told a fault
 };
 
 }  // namespace

@@ -299,7 +299,7 @@ TEST_F(HttpModelTest, GarbageStreamsHaveStableCodes) {
   Collect sink;
   EXPECT_EQ(code(call(true), &sink), "upstream_not_a_stream");
   EXPECT_EQ(code(call(true), &sink), "upstream_bad_answer");
-  EXPECT_EQ(code(call(true), &sink), "upstream_bad_answer");
+  EXPECT_EQ(code(call(true), &sink), "upstream_stream_cut");
   EXPECT_TRUE(sink.events.empty());
 }
 
