@@ -40,7 +40,9 @@ TEST(ThresholdCalibration, KeepsItsTargetAtTheStatedConfidence) {
     }
   }
   EXPECT_LE(broken, 33);
-  EXPECT_GE(found, 380);
+  // The first row that can pass holds 25 outcomes that agree at .975 and allows one miss: it passes in .87 of
+  // the runs, with a standard error of .017.
+  EXPECT_GE(found, 325);
   EXPECT_GT(broken_by_mean, 100);
 }
 
