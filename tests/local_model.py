@@ -34,25 +34,29 @@ with Gateway(CONFIG) as gateway:
     assert headers["x-brevet-model"] == "smol"
     print("streamed:", json.dumps(text))
 
-    # A question that the small model and the fake strong one answer differently: the shadow tries weak alone, has the strong
-    # one write a guide, and tries weak again with it. Its own decision shows every call.
-    status, headers, body = gateway.chat("What is 17 times 23? Answer with the number only.", "auto", max_tokens=16)
-    assert headers["x-brevet-model"] == "strong"
-    parent = headers["x-brevet-decision"]
-
-    def shadow():
+    # Questions that the small model and the fake strong one answer differently: the shadow tries weak alone, has the strong
+    # one write a guide, and tries weak again with it. Its own decision shows every call. An answer that is cut at its bound
+    # compares as "cannot tell" and asks for no guide, so several questions are tried until one goes all the way.
+    def shadow_of(parent):
         status, _, decision = gateway.call("GET", "/v1/decisions/" + parent)
         shadows = decision.get("shadows") if status == 200 else None
         status, _, decision = gateway.call("GET", "/v1/decisions/" + shadows[0]) if shadows else (0, 0, 0)
         return status == 200 and decision
-    seen = gateway.wait_until(shadow, 120)
-    calls = [(a["configuration"], a["purpose"]) for a in seen["attempts"]]
-    print("shadow:", calls)
-    assert calls[0] == ("smol", "learn"), calls
-    guides = [a for a in seen["attempts"] if a["purpose"] == "guide"]
-    assert guides, calls
-    guided = [a for a in seen["attempts"] if a["purpose"] == "learn" and "|g=" in a["configuration"]]
-    assert guided, calls
+
+    seen = guided = None
+    for a, b in ((17, 23), (12, 31), (41, 7), (19, 19), (8, 56), (64, 3), (25, 13), (9, 77)):
+        question = f"What is {a} times {b}? Answer with the number only."
+        status, headers, body = gateway.chat(question, "auto", max_tokens=128, temperature=0)
+        if headers["x-brevet-model"] != "strong":
+            continue
+        seen = gateway.wait_until(lambda: shadow_of(headers["x-brevet-decision"]), 120)
+        calls = [(c["configuration"], c["purpose"]) for c in seen["attempts"]]
+        print("shadow:", calls)
+        assert calls[0] == ("smol", "learn"), calls
+        guided = [c for c in seen["attempts"] if c["purpose"] == "learn" and "|g=" in c["configuration"]]
+        if guided:
+            break
+    assert guided, "no shadow went as far as a guide"
     alone = seen["attempts"][0]["usage"]["input_tokens"]
     with_guide = guided[0]["usage"]["input_tokens"]
     assert with_guide > alone + 5, (alone, with_guide)
