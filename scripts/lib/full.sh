@@ -2,7 +2,7 @@
 # What scripts/test --full adds to scripts/test; sourced by it (step, ctest_in and brevet_build come from there).
 
 # Folders whose tests run threads against each other and have passed under ThreadSanitizer.
-TSAN_FOLDERS="features net memory learning"
+TSAN_FOLDERS="base features net store memory learning"
 
 clients_ready() {
   # The official clients, pinned, outside git.
