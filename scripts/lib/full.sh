@@ -2,7 +2,7 @@
 # What scripts/test --full adds to scripts/test; sourced by it (step, ctest_in and brevet_build come from there).
 
 # Folders whose tests run threads against each other and have passed under ThreadSanitizer.
-TSAN_FOLDERS="base features net store memory learning"
+TSAN_FOLDERS="base features net upstream store memory learning gateway server"
 
 clients_ready() {
   # The official clients, pinned, outside git.

@@ -125,11 +125,14 @@ class Pool : public EmbeddingPool {
     auto kept = std::make_shared<std::decay_t<Handler>>(std::forward<Handler>(handler));
     auto slot = asio::get_associated_cancellation_slot(*kept);
     // Tracked, so that the caller's io_context stays alive while its only work is this wait.
-    const auto executor =
+    auto tracked =
         asio::prefer(asio::get_associated_executor(*kept), asio::execution::outstanding_work.tracked);
     auto waiter = std::make_shared<Waiter>();
-    waiter->resume = [kept, slot, executor](EmbeddingResult result) {
-      asio::post(executor, [kept, slot, result = std::move(result)]() mutable {
+    // Called once. The handler goes along with the post and the work ends with the call: neither may be left for a
+    // pool thread to destroy, for the caller's io_context may have ended by then.
+    waiter->resume = [kept = std::move(kept), slot, tracked = std::move(tracked)](EmbeddingResult result) mutable {
+      const auto executor = std::move(tracked);
+      asio::post(executor, [kept = std::move(kept), slot, result = std::move(result)]() mutable {
         if (slot.is_connected()) slot.clear();
         (*kept)(std::move(result));
       });

@@ -237,12 +237,14 @@ struct WaitingFeedback {
   std::optional<Result<>> outcome;
 };
 
-/// Hands the outcome of a commit over to the executor of the coroutine that waits for it.
+/// Hands the outcome of a commit over to the executor of the coroutine that waits for it. To be called once: what
+/// is waiting goes along with the post, for its timer may only be destroyed where its executor still lives.
 FeedbackDone hand_over(std::shared_ptr<WaitingFeedback> waiting, asio::any_io_executor executor) {
   // Tracked as outstanding work, so that an executor without anything else to do does not end meanwhile.
   auto tracked = asio::prefer(std::move(executor), asio::execution::outstanding_work.tracked);
-  return [waiting = std::move(waiting), tracked](Result<> outcome) {
-    asio::post(tracked, [waiting, outcome = std::move(outcome)] {
+  return [waiting = std::move(waiting), tracked = std::move(tracked)](Result<> outcome) mutable {
+    const auto target = std::move(tracked);  // its work ends with this call, not with the function object
+    asio::post(target, [waiting = std::move(waiting), outcome = std::move(outcome)] {
       waiting->outcome = outcome;
       waiting->wake.cancel();
     });
