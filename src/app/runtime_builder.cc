@@ -151,6 +151,10 @@ Result<std::shared_ptr<const Route>> build_route(const std::string& name, const 
   route->store = options.store == "text"   ? StoreContent::kText
                  : options.store == "none" ? StoreContent::kNone
                                            : StoreContent::kHash;
+  route->local_only = options.local_only;
+  route->when_reference_unreachable = options.when_reference_unreachable == "serve_weak"
+                                          ? WhenUnreachable::kServeWeak
+                                          : WhenUnreachable::kFail;
   route->learning.enabled = learning.enabled;
   route->learning.budget_share = learning.budget_share;
   route->learning.allowance = learning.allowance;

@@ -314,6 +314,11 @@ const Fields<RouteOptions>& route_fields() {
              "observe: the reference serves everything, the rest is only tried in the shadow"),
       choice("store", &R::store, {"none", "hash", "text"},
              "what is kept of request content: none, hash or text"),
+      boolean("local_only", &R::local_only,
+              "requests of this route may only be sent to local models, as if each said x-brevet-local-only"),
+      choice("when_reference_unreachable", &R::when_reference_unreachable, {"fail", "serve_weak"},
+             "fail: the error reaches the client; serve_weak: the first candidate answers, and the decision "
+             "says so"),
       section("learning", &R::learning, learning_fields, "off the request path"),
   };
   return fields;

@@ -87,10 +87,12 @@ struct LearningConfig {
 struct RouteOptions {
   std::string strategy = "adaptive";
   std::map<std::string, OptionScalar> strategy_options;
-  std::vector<std::string> candidates;  ///< configuration keys, cheapest first
-  std::string reference;                ///< default: the last candidate
-  std::string mode = "on";              ///< on | observe
-  std::string store = "hash";           ///< none | hash | text
+  std::vector<std::string> candidates;              ///< configuration keys, cheapest first
+  std::string reference;                            ///< default: the last candidate
+  std::string mode = "on";                          ///< on | observe
+  std::string store = "hash";                       ///< none | hash | text
+  bool local_only = false;                          ///< only local models may serve this route
+  std::string when_reference_unreachable = "fail";  ///< fail | serve_weak
   LearningConfig learning;
 };
 

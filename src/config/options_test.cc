@@ -229,6 +229,10 @@ TEST(Config, Contradictions) {
       "contradictory", {"not among the candidates"});
   bad(kModels + "routes: {auto: {candidates: [small, large], reference: small}}", "contradictory",
       {"cheapest"});
+  bad(kModels + "routes: {auto: {candidates: [small, large], local_only: true}}", "contradictory",
+      {"local_only", "local: true"});
+  bad(kModels + "routes: {auto: {candidates: [small, large], when_reference_unreachable: panic}}",
+      "bad_value", {"fail"});
   bad(kModels + "routes: {small: {candidates: [small, large]}}", "contradictory", {"name of a model"});
   bad(kModels + "routes: {auto: {candidates: [small, large], mode: observe, learning: {enabled: false}}}",
       "contradictory", {"observe"});

@@ -203,6 +203,13 @@ class Validator {
     }
     if (route.strategy.empty())
       fail_at({"routes", name, "strategy"}, "bad_value", where + ".strategy` is empty");
+    if (route.local_only && !config_.models[route.candidates.front()].local &&
+        !config_.models[route.reference].local) {
+      fail_at({"routes", name, "local_only"}, "contradictory",
+              where + ".local_only` lets only local models answer and neither " + route.candidates.front() +
+                  " nor " + route.reference +
+                  " is one; set local: true on a model that runs on this machine");
+    }
     if (route.mode == "observe" && !route.learning.enabled) {
       fail_at({"routes", name, "mode"}, "contradictory",
               where +

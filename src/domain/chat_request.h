@@ -62,6 +62,7 @@ struct ChatRequest {
   Span stream_value;           ///< empty when absent
   Span logprobs_value;         ///< empty when absent
   Span metadata_value;         ///< the JSON object of `metadata`; empty when absent or null
+  bool local_only = false;     ///< metadata.brevet_local_only: the request may not leave this machine
   bool wants_logprobs = false;
   int n = 1;
   bool has_tools = false;

@@ -31,6 +31,7 @@ class Flow final : public RequestFlow {
     Run run{parts_,           runtime, std::move(request),           std::move(options),
             std::move(route), &sink,   std::make_shared<Decision>(), Draws(runtime->seed, number)};
     run.decision->number = number;
+    note_local_only(run);
     flow::open_decision(run);
     const bool known = run.route || runtime->models.contains(run.request->model);
     const bool place = known && parts_.outcomes.reserve();
@@ -56,11 +57,13 @@ class Flow final : public RequestFlow {
             std::move(route), nullptr, std::make_shared<Decision>(), Draws(runtime->seed, number)};
     auto& decision = *run.decision;
     decision.number = number;
+    note_local_only(run);
     flow::open_decision(run);
     decision.learn = false;
     if (!run.route) {
-      if (!runtime->models.contains(run.request->model))
-        co_return fail(unknown_model(*runtime, run.request->model));
+      const auto model = runtime->models.find(run.request->model);
+      if (model == runtime->models.end()) co_return fail(unknown_model(*runtime, run.request->model));
+      if (run.options.local_only && !model->second.local) co_return fail(not_local(model->second));
       decision.reason = {"named_model", fmt::format("{} answers: the request names it.", run.request->model)};
       decision.would_have = run.request->model;
       co_return run.decision;
@@ -135,6 +138,18 @@ class Flow final : public RequestFlow {
                  "model"};
   }
 
+  /// Whoever says it, the request stays here: its header, its metadata or its route.
+  static void note_local_only(Run& run) {
+    run.options.local_only |= run.request->local_only || (run.route && run.route->local_only);
+  }
+
+  static Error not_local(const Model& model) {
+    return Error{
+        ErrorKind::kPolicyRefused, "model_not_local",
+        fmt::format("The request must stay on this machine, and model '{}' is elsewhere.", model.name),
+        "model"};
+  }
+
   /// What is decided before any strategy is asked: switches of the request, and what the strategy does not
   /// treat. Empty: the strategy decides. Error: nothing may serve it.
   Task<Result<std::optional<Fixed>>> choose_fixed(Run& run) {
@@ -204,21 +219,64 @@ class Flow final : public RequestFlow {
         ending.error = Error{ErrorKind::kInternal, "strategy_unbounded",
                              fmt::format("Strategy '{}' gave no answer.", route.strategy->name())};
       }
+      co_return co_await or_serve_weak(run, std::move(ending));
+    }
+    auto ending = co_await serve_one(run, std::move((*fixed)->configuration), std::move((*fixed)->reason));
+    co_return co_await or_serve_weak(run, std::move(ending));
+  }
+
+  /// The error of the newest serving call of the reference, where it says that the reference could not be
+  /// reached; else null.
+  static const Error* unreachable_reference(const Run& run) {
+    const auto& attempts = run.decision->attempts;
+    for (auto it = attempts.rbegin(); it != attempts.rend(); ++it) {
+      if (it->configuration != run.route->reference) continue;
+      const bool unreachable = it->state == AttemptState::kFailed && it->error &&
+                               (it->error->kind == ErrorKind::kProviderUnavailable ||
+                                it->error->kind == ErrorKind::kProviderTimeout);
+      return unreachable ? &*it->error : nullptr;
+    }
+    return nullptr;
+  }
+
+  /// The route's when_reference_unreachable: the weak model answers a request that failed because the
+  /// reference could not be reached. Not where the client insists on the reference, has bytes of an answer
+  /// already, or where weak may not be sent the request or has failed too.
+  Task<Ending> or_serve_weak(Run& run, Ending ending) {
+    const auto& route = *run.route;
+    if (route.when_reference_unreachable != WhenUnreachable::kServeWeak ||
+        ending.state != DecisionState::kFailed || run.began || run.client_gone || run.options.force_reference)
+      co_return ending;
+    if (run.options.local_only && !is_local(run, route.weak)) co_return ending;
+    const auto* unreachable = unreachable_reference(run);
+    if (!unreachable) co_return ending;
+    Reason reason{"reference_unreachable",
+                  fmt::format("Served by {} because {} cannot be reached ({}: {}).", route.weak.key(),
+                              route.reference.key(), unreachable->code, unreachable->message)};
+    // A shadow would compare with a reference that is not there.
+    run.decision->learn = false;
+    for (const auto& attempt : run.decision->attempts) {
+      if (attempt.configuration.model != route.weak.model || attempt.purpose != Purpose::kServe) continue;
+      if (attempt.state != AttemptState::kDone) co_return ending;
+      run.decision->steps.push_back(reason);
+      run.decision->reason = std::move(reason);
+      run.decision->accepted = attempt.id;
+      co_return Ending{DecisionState::kServed, std::nullopt};
+    }
+    auto second = co_await serve_one(run, route.weak, std::move(reason));
+    if (second.state == DecisionState::kFailed && !run.began) {
+      // What the client must know is that the reference is away; that weak failed too is in the decision.
+      run.decision->reason = {"all_failed", fmt::format("No model answered; {} cannot be reached, and {} "
+                                                        "failed too.",
+                                                        route.reference.key(), route.weak.key())};
       co_return ending;
     }
-    co_return co_await serve_one(run, std::move((*fixed)->configuration), std::move((*fixed)->reason));
+    co_return second;
   }
 
   Task<Ending> serve_named(Run& run) {
     const auto& model = run.runtime->models.find(run.request->model)->second;
-    if (run.options.local_only && !model.local) {
-      co_return Ending{
-          DecisionState::kFailed,
-          Error{
-              ErrorKind::kPolicyRefused, "model_not_local",
-              fmt::format("The request must stay on this machine, and model '{}' is elsewhere.", model.name),
-              "model"}};
-    }
+    if (run.options.local_only && !model.local) co_return Ending{DecisionState::kFailed, not_local(model)};
     Configuration configuration;
     configuration.model = run.request->model;
     Reason reason{"named_model", "The request names this model."};

@@ -28,8 +28,9 @@ struct RequestOptions {
   bool force_reference = false;  ///< x-brevet-force: reference
   bool learn = true;             ///< x-brevet-learn: off
   bool store = true;             ///< x-brevet-store: off
-  bool local_only = false;       ///< x-brevet-local-only: on
-  std::string tags;              ///< x-brevet-tags
+  /// x-brevet-local-only: on. metadata.brevet_local_only and the route's local_only say the same.
+  bool local_only = false;
+  std::string tags;  ///< x-brevet-tags
 };
 
 /// Supplies the current snapshot; implemented by learning, a constant in tests.

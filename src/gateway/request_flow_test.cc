@@ -413,5 +413,116 @@ TEST(Flow, SameSeedSameCoins) {
   }
 }
 
+TEST(Flow, ARequestStaysHereWhoeverSaysSo) {
+  // Header, metadata and route say the same; the first is tested above.
+  for (const bool by_route : {true, false}) {
+    World world;
+    world.route.local_only = by_route;
+    auto request = World::request();
+    request->local_only = !by_route;
+    const auto refused = world.serve(request);
+    EXPECT_EQ(refused->error->code, "no_local_model");
+    EXPECT_TRUE(world.strong->calls.empty());
+    EXPECT_TRUE(world.weak->calls.empty());
+    const auto served =
+        world.sync(world.flow->run(world.runtime(true), request, RequestOptions{}, world.sink));
+    EXPECT_EQ(served->reason.code, "local_only");
+    EXPECT_FALSE(served->learn) << "a shadow would ask the reference, which is elsewhere";
+    EXPECT_TRUE(world.strong->calls.empty());
+    const auto dry = world.sync(world.flow->dry_run(world.runtime(true), request, RequestOptions{}));
+    ASSERT_TRUE(dry);
+    EXPECT_EQ((*dry)->would_have, "weak");
+  }
+  World world;
+  auto named = World::request("strong");
+  named->local_only = true;
+  EXPECT_EQ(world.serve(named)->error->code, "model_not_local");
+  const auto dry = world.sync(world.flow->dry_run(world.runtime(), named, RequestOptions{}));
+  ASSERT_FALSE(dry);
+  EXPECT_EQ(dry.error().code, "model_not_local");
+  EXPECT_TRUE(world.strong->calls.empty());
+}
+
+TEST(Flow, ALocalRequestNeverLeavesThoughTheLocalReferenceIsDown) {
+  World world;
+  world.route.when_reference_unreachable = WhenUnreachable::kServeWeak;
+  world.strong->fallback.fails = ErrorKind::kProviderUnavailable;
+  auto models = std::make_shared<Runtime>(*world.runtime());
+  models->models["strong"].local = true;
+  RequestOptions options;
+  options.local_only = true;
+  const auto decision = world.sync(world.flow->run(models, World::request(), options, world.sink));
+  EXPECT_EQ(decision->error->code, "upstream_down");
+  EXPECT_TRUE(world.weak->calls.empty());
+}
+
+TEST(Flow, AnUnreachableReferenceFailsOrWeakServesAsTheRouteSays) {
+  for (const auto kind : {ErrorKind::kProviderUnavailable, ErrorKind::kProviderTimeout}) {
+    World world;
+    world.strong->fallback.fails = kind;
+    const auto failed = world.serve(World::request());
+    EXPECT_EQ(failed->state, DecisionState::kFailed);
+    EXPECT_EQ(failed->error->code, "upstream_down");
+    EXPECT_TRUE(world.weak->calls.empty()) << "fail is the default";
+    world.route.when_reference_unreachable = WhenUnreachable::kServeWeak;
+    world.sink.log.clear();
+    const auto served = world.serve(World::request());
+    EXPECT_EQ(served->state, DecisionState::kServed);
+    EXPECT_EQ(served->reason.code, "reference_unreachable");
+    EXPECT_THAT(served->reason.sentence, HasSubstr("Served by weak because strong cannot be reached"));
+    EXPECT_THAT(world.sink.log, ElementsAre("whole weak The answer is 42."));
+    EXPECT_FALSE(served->learn);
+    EXPECT_EQ(served->attempts.size(), 2u);
+    auto stream = World::request();
+    stream->stream = true;
+    world.sink.log.clear();
+    EXPECT_EQ(world.serve(stream)->reason.code, "reference_unreachable");
+    EXPECT_THAT(world.sink.log, ElementsAre("begin weak reference_unreachable", "one", "two", "end"));
+  }
+}
+
+TEST(Flow, WeakDoesNotStandInWhereItMayNot) {
+  World world;
+  world.route.when_reference_unreachable = WhenUnreachable::kServeWeak;
+  // A refusal and a rate limit are answers of a provider that was reached.
+  for (const auto kind : {ErrorKind::kProviderRejected, ErrorKind::kProviderRateLimited}) {
+    world.strong->fallback.fails = kind;
+    EXPECT_EQ(world.serve(World::request())->state, DecisionState::kFailed);
+  }
+  world.strong->fallback.fails = ErrorKind::kProviderUnavailable;
+  RequestOptions insists;
+  insists.force_reference = true;
+  EXPECT_EQ(world.serve(World::request(), insists)->state, DecisionState::kFailed);
+  // Cut after its first event: the client has bytes of another answer.
+  auto stream = World::request();
+  stream->stream = true;
+  world.strong->fallback.gate_after = 1;
+  EXPECT_EQ(world.serve(stream)->state, DecisionState::kFailed);
+  EXPECT_TRUE(world.weak->calls.empty());
+  // Both away: the client hears of the reference.
+  world.weak->fallback.fails = ErrorKind::kProviderTimeout;
+  world.weak->fallback.code = "weak_down";
+  const auto both = world.serve(World::request());
+  EXPECT_EQ(both->error->code, "upstream_down");
+  EXPECT_EQ(both->reason.code, "all_failed");
+  EXPECT_EQ(both->attempts.size(), 2u);
+}
+
+TEST(Flow, AnAnswerThatWasTooUnsureStandsInForAnUnreachableReference) {
+  World world;
+  world.route.when_reference_unreachable = WhenUnreachable::kServeWeak;
+  world.use("adaptive", {{"min_agreement", 0.9}, {"outcomes_min", std::int64_t{1}}});
+  world.snapshot->expected.p_agree = 0.6;
+  world.snapshot->expected.outcomes = 300;
+  world.snapshot->knows_after = true;
+  world.weak->fallback.logprob = -3;
+  world.strong->fallback.fails = ErrorKind::kProviderUnavailable;
+  const auto decision = world.serve(World::request());
+  EXPECT_EQ(decision->state, DecisionState::kServed);
+  EXPECT_EQ(decision->reason.code, "reference_unreachable");
+  EXPECT_EQ(decision->served()->configuration.model, "weak");
+  EXPECT_EQ(world.weak->calls.size(), 1u) << "its answer was already there";
+}
+
 }  // namespace
 }  // namespace brevet

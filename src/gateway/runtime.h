@@ -16,6 +16,9 @@ namespace brevet {
 
 enum class RouteMode { kObserve, kOn };
 enum class StoreContent { kNone, kHash, kText };
+/// What a route does when its reference cannot be reached: no connection, breaker open, server errors,
+/// deadlines. A refusal or a rate limit is an answer of the provider, and stays one.
+enum class WhenUnreachable { kFail, kServeWeak };
 
 struct LearningOptions {
   bool enabled = true;
@@ -44,6 +47,8 @@ struct Route {
   std::vector<Configuration> candidates;
   RouteMode mode = RouteMode::kOn;
   StoreContent store = StoreContent::kHash;
+  WhenUnreachable when_reference_unreachable = WhenUnreachable::kFail;
+  bool local_only = false;  ///< no request of this route may leave this machine
   LearningOptions learning;
 };
 

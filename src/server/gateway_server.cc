@@ -290,8 +290,9 @@ class Server final : public GatewayServer {
           Switch{"x-brevet-local-only", &options.local_only}}) {
       const auto word = net::find_header(request.headers, name);
       if (word.empty()) continue;
-      if (word != "on" && word != "off") return bad_switch(name, "'on' or 'off'");
-      *value = word == "on";
+      const bool on = word == "on" || word == "true";
+      if (!on && word != "off" && word != "false") return bad_switch(name, "'on' or 'off'");
+      *value = on;
     }
     return options;
   }

@@ -9,7 +9,7 @@
 //   GET  /health, /health/liveness, /health/readiness, /metrics      without a key; none calls a model
 //
 // Request headers: authorization or x-api-key, x-request-id, x-session-id, x-brevet-force: reference,
-// x-brevet-learn: on|off, x-brevet-store: on|off, x-brevet-local-only: on|off, x-brevet-tags.
+// x-brevet-learn: on|off, x-brevet-store: on|off, x-brevet-local-only: on|off (or true|false), x-brevet-tags.
 // Made by app. Thread-safe. The handler is valid as long as the server object. Errors are OpenAI error
 // objects with stable codes (docs/errors.md).
 #pragma once

@@ -528,7 +528,12 @@ TEST_F(GatewayServerTest, RequestHeadersAreSwitches) {
   EXPECT_EQ(options.tags, "team=a");
   EXPECT_EQ(options.tenant, "default");
 
+  chat(kHello, {{"x-brevet-local-only", "true"}, {"x-brevet-learn", "false"}});
+  EXPECT_TRUE(flow_.seen_options.local_only);
+  EXPECT_FALSE(flow_.seen_options.learn);
+
   EXPECT_EQ(chat(kHello, {{"x-brevet-force", "weak"}}).code(), "bad_header");
+  EXPECT_EQ(chat(kHello, {{"x-brevet-local-only", "yes"}}).code(), "bad_header");
   EXPECT_EQ(chat(kHello, {{"x-brevet-learn", "no"}}).code(), "bad_header");
   EXPECT_EQ(chat(kHello, {{"x-brevet-tags", std::string(257, 't')}}).code(), "header_too_long");
   EXPECT_EQ(chat(kHello, {{"x-session-id", std::string(60'000, 's')}}).code(), "header_too_long");
@@ -740,6 +745,29 @@ TEST_F(GatewayServerTest, MetricsAreWellFormed) {
       EXPECT_EQ(line.rfind(name, 0), 0u) << line;
     }
   }
+}
+
+TEST_F(GatewayServerTest, AnUnreachableReferenceIsCountedByWhatBecameOfTheRequest) {
+  auto kind = ErrorKind::kProviderUnavailable;
+  flow_.act = [&](std::shared_ptr<const ChatRequest> request, RequestOptions options,
+                  ResponseSink& sink) -> Task<std::shared_ptr<const Decision>> {
+    auto decision = decision_of(*request, options);
+    decision->partition.reference = "strong";
+    Attempt failed;
+    failed.configuration.model = "strong";
+    failed.state = AttemptState::kFailed;
+    failed.error = Error{kind, "upstream_unreachable", "Away."};
+    decision->attempts.push_back(std::move(failed));
+    decision->accepted = 0;
+    co_await sink.whole(*decision, decision->attempts[0]);
+    co_return decision;
+  };
+  chat(kHello);
+  kind = ErrorKind::kProviderRejected;
+  chat(kHello);
+  EXPECT_NE(ask("GET", "/metrics")
+                .body.find(R"(brevet_reference_unreachable_total{route="auto",outcome="served"} 1)"),
+            std::string::npos);
 }
 
 TEST_F(GatewayServerTest, MetricSeriesAreBounded) {

@@ -111,6 +111,9 @@ Metrics::Metrics() {
       {"brevet_upstream_errors_total", "Failed calls by model and code.", {"model", "code"}},
       {"brevet_retries_total", "Further transport tries by model.", {"model"}},
       {"brevet_fallbacks_total", "Requests served although a call for them had failed, by route.", {"route"}},
+      {"brevet_reference_unreachable_total",
+       "Requests whose reference could not be reached, by route and what became of them.",
+       {"route", "outcome"}},
       {"brevet_degraded_total", "Requests routed without an embedding, by reason.", {"reason"}},
       {"brevet_request_duration_seconds",
        "From the parsed request to the end of the answer.",
@@ -181,11 +184,15 @@ void Metrics::decided(const Decision& decision) {
   const std::string_view route = decision.route;
   add(kRequests, {route, outcome(decision.state)}, 1);
   bool failed_call = false;
+  bool unreachable = false;
   for (const auto& attempt : decision.attempts) {
     const std::string_view model = attempt.configuration.model;
     add(kAttempts, {model, state_name(attempt.state)}, 1);
     if (attempt.error && attempt.state == AttemptState::kFailed) {
       failed_call = true;
+      const auto kind = attempt.error->kind;
+      unreachable |= (kind == ErrorKind::kProviderUnavailable || kind == ErrorKind::kProviderTimeout) &&
+                     attempt.configuration.key() == decision.partition.reference;
       add(kErrors, {model, attempt.error->code}, 1);
     }
     if (attempt.tries > 1) add(kRetries, {model}, attempt.tries - 1);
@@ -213,6 +220,7 @@ void Metrics::decided(const Decision& decision) {
   } else {
     add(kUnpriced, {route}, 1);
   }
+  if (unreachable) add(kUnreachable, {route, outcome(decision.state)}, 1);
   if (!decision.degraded.empty()) add(kDegraded, {decision.degraded}, 1);
   observe(kDuration, {route}, seconds(decision.latency));
   observe(kOverhead, {route}, seconds(decision.overhead));

@@ -67,6 +67,7 @@ class Metrics {
     kErrors,
     kRetries,
     kFallbacks,
+    kUnreachable,
     kDegraded,
     kDuration,
     kOverhead,

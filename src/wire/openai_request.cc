@@ -112,7 +112,27 @@ class RequestReader {
       if (value.is_null()) return;
       if (!value.is_object()) return set_error(wrong_type("metadata", "an object"));
       request_.metadata_value = at;
+      request_.local_only = local_only(value);
     }
+  }
+
+  /// metadata.brevet_local_only. Values of metadata are strings for some clients. What cannot be read is
+  /// refused: a request that was meant to stay here must not leave because of a spelling.
+  bool local_only(dom::element metadata) {
+    dom::object object;
+    dom::element value;
+    if (metadata.get(object) || object.at_key("brevet_local_only").get(value) || value.is_null())
+      return false;
+    check_duplicates(object, "metadata");
+    bool on = false;
+    if (!value.get(on)) return on;
+    std::string_view word;
+    if (!value.get(word)) {
+      if (word == "true" || word == "on") return true;
+      if (word == "false" || word == "off") return false;
+    }
+    bad_value("metadata.brevet_local_only", "must be true or false");
+    return false;
   }
 
   bool flag(std::string_view key, dom::element value) {

@@ -73,6 +73,21 @@ TEST(ChatRequest, ReadsEveryField) {
   EXPECT_EQ(request.system_hash.size(), 64u);
 }
 
+TEST(ChatRequest, LocalOnlyIsReadFromMetadataAndNeverMisread) {
+  const auto with = [](const std::string& value) {
+    return R"({"model":"a","messages":[{"role":"user","content":"x"}],"metadata":{"k":"v","brevet_local_only":)" +
+           value + "}}";
+  };
+  for (const char* on : {"true", R"("true")", R"("on")"}) EXPECT_TRUE(parsed(with(on)).local_only) << on;
+  for (const char* off : {"false", R"("false")", R"("off")", "null"})
+    EXPECT_FALSE(parsed(with(off)).local_only) << off;
+  EXPECT_FALSE(
+      parsed(R"({"model":"a","messages":[{"role":"user","content":"x"}],"metadata":{"k":"v"}})").local_only);
+  for (const char* odd : {"1", R"("yes")", R"("True")", "[]", R"({"on":true})"})
+    expect_refused(with(odd), "bad_value", "metadata.brevet_local_only");
+  expect_refused(with(R"(false,"brevet_local_only":true)"), "bad_json", "metadata.brevet_local_only");
+}
+
 TEST(ChatRequest, KeysMayBeEscaped) {
   const auto request = parsed(R"({"\u006dodel":"a","messages":[{"role":"user","c\u006fntent":"hi"}]})");
   EXPECT_EQ(request.model, "a");
