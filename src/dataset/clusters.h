@@ -4,8 +4,9 @@
 // Exact: hash of the normalised text (case, white space and punctuation do not count). Near: MinHash over
 // word shingles (Broder 1997), banded (LSH), each candidate pair verified by the true Jaccard similarity of
 // its shingle sets before it is joined. Union-find makes clusters, so similarity is transitive: a chain of
-// edits is one cluster. LSH misses a pair at the threshold itself now and then (see `bands`); far above it
-// hardly ever.
+// edits is one cluster. Because punctuation does not count, "3 + 4" and "3 - 4" are one question here: for a
+// split that is the safe side. LSH misses a pair at the threshold itself now and then (see `bands`); far
+// above it hardly ever.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +24,12 @@ struct ClusterOptions {
   std::size_t shingle = 3;  ///< words per shingle; shorter texts are one shingle
   std::size_t bands =
       20;  ///< with `rows`: a pair of similarity s is looked at with probability 1-(1-s^rows)^bands
-  std::size_t rows = 5;             ///< .9996 at s = .8, .47 at s = .5
-  std::size_t bucket_max = 200;     ///< questions compared with each other within one bucket
+  std::size_t rows = 5;  ///< .9996 at s = .8, .47 at s = .5
+  /// A shingle found in more than this share of the texts (and in more than `common_min` of them) is
+  /// boilerplate, such as "answer with a, b, c or d": it makes nothing similar and does not count.
+  double common_share = .02;
+  std::size_t common_min = 50;
+  std::size_t bucket_max = 100;     ///< questions compared with each other within one bucket
   std::size_t shingles_max = 2000;  ///< of a text; the rest of a longer one is not looked at
   std::uint64_t seed = 1;
 };

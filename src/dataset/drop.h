@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "dataset/outcome_file.h"
@@ -13,14 +14,16 @@ namespace brevet {
 struct DropOptions {
   bool contaminated = false;  ///< records marked so by the file
   bool duplicates = false;    ///< all but the first of those that share prompt and choices
+  /// Models whose scores must agree within a group of duplicates; empty = all that the records hold.
+  std::vector<std::string> models;
 };
 
 struct Dropped {
   std::vector<std::uint32_t> kept;  ///< record numbers, ascending
   std::size_t contaminated = 0;
   std::size_t duplicates = 0;  ///< records dropped as repeats of a kept one
-  /// Groups with the same prompt and choices but different answers: nobody can tell which is right, so all of
-  /// their records are dropped with `duplicates`.
+  /// Groups with the same prompt and choices whose records state different answers, or different scores of
+  /// one model: nobody can tell which is right, so all of their records are dropped with `duplicates`.
   std::size_t conflicting_groups = 0;
   std::size_t conflicting = 0;  ///< records in them
 };

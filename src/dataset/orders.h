@@ -30,7 +30,8 @@ struct OrderOptions {
 };
 
 /// "random", "topic-blocked", "drifting", each with "+repeats=.3", "+paraphrases=.5" (share of the repeats;
-/// alone it means repeats=.3 with it), "+sessions=4" added in any order. Errors (kCallerInvalid): bad_order.
+/// alone it means repeats=.3 with it), "+sessions=4" added in any order. Short forms of a random
+/// order: "repeats", "paraphrases", "multi-turn". Errors (kCallerInvalid): bad_order.
 Result<OrderOptions> parse_order(std::string_view text);
 std::string order_text(const OrderOptions& options);
 
@@ -48,8 +49,10 @@ std::vector<OrderedRequest> make_order(std::size_t questions, const std::vector<
 
 /// The same request in other clothes, by fixed rules: first letter's case, blanks, a polite opening and
 /// closing. It is a surface paraphrase: wording, word order and meaning stay, so it tests robustness to
-/// typing, not to rewording. variant 0 returns the text; equal arguments give equal bytes. Lines after the
+/// typing, not to rewording. Variant 0 returns the text, variants 1 .. kParaphraseVariants never do; equal
+/// arguments give equal bytes. Lines after the
 /// first one, and so lists of choices, are left as they are.
+inline constexpr std::uint32_t kParaphraseVariants = 48;
 std::string surface_paraphrase(std::string_view text, std::uint32_t variant);
 
 }  // namespace brevet
