@@ -82,6 +82,7 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
     }
     Step step = strategy.next(turn, run.draws);
     decision.steps.push_back(step.reason);
+    if (step.score) decision.score = step.score;
     if (auto* need = std::get_if<Need>(&step.what)) {
       co_await answer_need(run, std::move(*need));
     } else if (auto* calls = std::get_if<Calls>(&step.what)) {
@@ -133,6 +134,7 @@ Task<Result<Step>> first_calls(Run& run, const Strategy& strategy) {
   for (int i = 0; i < kStepsMax; ++i) {
     Step step = strategy.next(turn, run.draws);
     run.decision->steps.push_back(step.reason);
+    if (step.score) run.decision->score = step.score;
     auto* need = std::get_if<Need>(&step.what);
     if (!need) {
       const auto* calls = std::get_if<Calls>(&step.what);

@@ -113,6 +113,11 @@ class EstimateView {
 
 class Estimator {
  public:
+  Estimator() = default;
+  /// For a replay on one thread: see VectorIndex.
+  explicit Estimator(std::shared_ptr<const KnownNeighbours> known) {
+    state_.index_ = VectorIndex(std::move(known));
+  }
   /// An outcome of a request that was learned before only replaces its label: what is known of it by heart
   /// says nothing about requests that are not.
   void absorb(const Outcome& outcome);

@@ -336,6 +336,8 @@ class Memory::Impl {
       if (state->full_by_use) full_by_use.splice(full_by_use.end(), full_by_use, *state->full_by_use);
     } else {
       state = std::make_unique<PartitionState>();
+      state->skills.index = VectorIndex(options.known_neighbours);
+      state->estimator = Estimator(options.known_neighbours);
       state->partition = partition;
       state->changed_list = &changed;
       state->key = hash_bytes(partition.key());
@@ -375,7 +377,7 @@ class Memory::Impl {
 
 /// Forgets estimates; the scores that they gave go too, from the store as well.
 void Memory::Impl::start_anew(PartitionState& state) {
-  state.estimator = Estimator();
+  state.estimator = Estimator(options.known_neighbours);
   state.outcome_ids.clear();
   state.scores = ScoreWindow();
   if (!state.scores_unsaved) unsaved_scores.push_back(&state);

@@ -40,6 +40,8 @@ struct MemoryOptions {
   /// memory; a partition whose estimate was dropped starts it anew.
   std::size_t estimators_max = 256;
   std::size_t bytes_max = std::size_t{2'048} << 20;  ///< of all that is remembered, counted from sizes
+  /// For a replay on one thread, null otherwise: see VectorIndex.
+  std::shared_ptr<const KnownNeighbours> known_neighbours;
 };
 
 struct MemoryFigures {

@@ -31,6 +31,13 @@ struct VectorIndex::Block {
 
 constexpr std::size_t kFirstCapacity = 16;
 
+VectorIndex::VectorIndex(std::shared_ptr<const KnownNeighbours> known) {
+  if (!known) return;
+  known_ = std::make_shared<Known>();
+  known_->slot_of.assign(known->size(), kNoSlot);
+  known_->lists = std::move(known);
+}
+
 std::size_t VectorIndex::bytes() const {
   if (size_ == 0) return 0;
   const std::size_t slots = size_ <= kBlock ? std::max(kFirstCapacity, std::bit_ceil(size_))
@@ -42,23 +49,31 @@ std::uint32_t VectorIndex::append(const std::vector<float>& vector) {
   if (size_ == 0) dimension_ = vector.size();
   assert(vector.size() == dimension_ && dimension_ > 0);
   const std::size_t words = (dimension_ + 63) / 64;
-  const std::size_t number = size_ / kBlock;
+  const std::size_t block_number = size_ / kBlock;
   const std::size_t place = size_ % kBlock;
-  const BlockPtr* found = blocks_.find(number);
+  const BlockPtr* found = blocks_.find(block_number);
   BlockPtr block = found != nullptr ? *found : nullptr;
   if (!block || place >= block->capacity) {
     const std::size_t capacity =
-        !block ? (number == 0 ? kFirstCapacity : kBlock) : std::min(kBlock, 2 * block->capacity);
+        !block ? (block_number == 0 ? kFirstCapacity : kBlock) : std::min(kBlock, 2 * block->capacity);
     auto larger = std::make_shared<Block>(capacity, dimension_);
     if (block) {
       std::copy_n(block->vectors.begin(), place * dimension_, larger->vectors.begin());
       std::copy_n(block->sketches.begin(), place * words, larger->sketches.begin());
     }
     block = std::move(larger);
-    blocks_.set(number, block);
+    blocks_.set(block_number, block);
   }
   std::copy(vector.begin(), vector.end(), block->vectors.data() + place * dimension_);
   sketch_of(vector.data(), dimension_, block->sketches.data() + place * words);
+  if (known_ && known_->usable) {
+    const auto number = known_->lists->number_of(vector.data());
+    if (number && known_->slot_of[*number] == kNoSlot) {
+      known_->slot_of[*number] = static_cast<std::uint32_t>(size_);
+    } else {
+      known_->usable = false;
+    }
+  }
   return static_cast<std::uint32_t>(size_++);
 }
 
@@ -71,6 +86,7 @@ VectorIndex VectorIndex::snapshot() {
   copy.blocks_ = blocks_.snapshot();
   copy.size_ = size_;
   copy.dimension_ = dimension_;
+  copy.known_ = known_;
   return copy;
 }
 
@@ -125,11 +141,36 @@ void VectorIndex::scan_sketches(const std::vector<float>& query, std::size_t can
   });
 }
 
+bool VectorIndex::walk_lists(const std::vector<float>& query, std::size_t k, float min_similarity,
+                             const std::function<bool(std::uint32_t)>& alive,
+                             std::vector<Hit>& found) const {
+  if (!known_->usable) return false;
+  const auto number = known_->lists->number_of(query.data());
+  if (!number) return false;
+  bool far = false;
+  for (const auto& near : known_->lists->list(*number)) {
+    far = !(near.similarity >= min_similarity);
+    if (far || found.size() == k) break;
+    const std::uint32_t slot = known_->slot_of[near.number];
+    if (slot < size_ && alive(slot)) found.push_back({slot, near.similarity});
+  }
+  if (found.size() < k && !far && !known_->lists->complete(*number)) {
+    found.clear();
+    return false;
+  }
+  // Equal similarities are ordered by slot, as a search would.
+  std::sort(found.begin(), found.end(), [](const Hit& a, const Hit& b) {
+    return a.similarity != b.similarity ? a.similarity > b.similarity : a.slot < b.slot;
+  });
+  return true;
+}
+
 std::vector<VectorIndex::Hit> VectorIndex::nearest(const std::vector<float>& query, std::size_t k,
                                                    float min_similarity,
                                                    const std::function<bool(std::uint32_t)>& alive) const {
   std::vector<Hit> found;
   if (size_ == 0 || k == 0 || query.size() != dimension_) return found;
+  if (known_ && walk_lists(query, k, min_similarity, alive, found)) return found;
   const auto nearer = [](const Hit& a, const Hit& b) {
     return a.similarity != b.similarity ? a.similarity > b.similarity : a.slot < b.slot;
   };

@@ -16,6 +16,7 @@
 #include <memory>
 #include <vector>
 
+#include "memory/known_neighbours.h"
 #include "memory/persistent_map.h"
 
 namespace brevet {
@@ -29,6 +30,11 @@ class VectorIndex {
   static constexpr std::size_t kBlock = 1024;
   static constexpr std::size_t kExactMax = 2048;
   static constexpr std::size_t kCandidates = 1024;
+
+  VectorIndex() = default;
+  /// For a replay on one thread: searches walk these lists as far as they know query and entries. Null: as
+  /// ever.
+  explicit VectorIndex(std::shared_ptr<const KnownNeighbours> known);
 
   /// Appends a unit vector of `dimension` finite numbers (all of one index have the same) and returns its
   /// slot.
@@ -54,10 +60,22 @@ class VectorIndex {
   void scan_sketches(const std::vector<float>& query, std::size_t candidates, std::vector<Hit>& hits) const;
   template <class F>
   void each_block(F&& visit) const;
+  /// False when the lists cannot tell.
+  bool walk_lists(const std::vector<float>& query, std::size_t k, float min_similarity,
+                  const std::function<bool(std::uint32_t)>& alive, std::vector<Hit>& found) const;
+
+  /// What the lists know of this index; shared by its copies, which look only at slots below their size.
+  struct Known {
+    std::shared_ptr<const KnownNeighbours> lists;
+    std::vector<std::uint32_t> slot_of;  ///< by number of the list; kNoSlot = not appended
+    bool usable = true;  ///< false once a vector came that is not of the set, or one came twice
+  };
+  static constexpr std::uint32_t kNoSlot = 0xffffffff;
 
   PersistentMap<BlockPtr> blocks_;
   std::size_t size_ = 0;
   std::size_t dimension_ = 0;
+  std::shared_ptr<Known> known_;
 };
 
 }  // namespace brevet

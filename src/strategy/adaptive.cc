@@ -229,6 +229,8 @@ StrategyKind adaptive_kind() {
        {},
        "hold streamed answers too for that: cheaper, but the first token comes late"},
       weak_on_reference_failure_option()};
+  kind.dial = "strong_share";
+  kind.dial_settings = {0, .1, .2, .3, .4, .5, .6, .7, .8, .9, 1};
   kind.make = [](const OptionValues& options) -> Result<StrategyPtr> {
     return std::make_shared<Adaptive>(options);
   };

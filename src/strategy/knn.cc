@@ -62,12 +62,14 @@ class Knn : public Strategy {
         agreeing, count, count ? two_digits(found[0].similarity) : "-",
         count ? two_digits(found[count - 1].similarity) : "-", view.weak.key(), two_digits(agreement),
         two_digits(threshold_));
-    if (agreement >= threshold_) {
-      return call_weak(
-          view, {"neighbours_agree", fmt::format("Served by {} because {}.", view.weak.key(), evidence)});
-    }
-    return call_reference(view, {"neighbours_disagree", fmt::format("Served by {} because only {}.",
-                                                                    view.reference.key(), evidence)});
+    auto step =
+        agreement >= threshold_
+            ? call_weak(view, {"neighbours_agree",
+                               fmt::format("Served by {} because {}.", view.weak.key(), evidence)})
+            : call_reference(view, {"neighbours_disagree", fmt::format("Served by {} because only {}.",
+                                                                       view.reference.key(), evidence)});
+    step.score = agreement;
+    return step;
   }
 
  private:
@@ -87,6 +89,8 @@ StrategyKind knn_kind() {
   kind.name = "knn";
   kind.summary = "the weak model where similar remembered requests agreed with the reference";
   kind.static_router = true;
+  kind.dial = "threshold";
+  kind.swept = true;
   kind.options = {
       {"neighbours", std::int64_t{40}, 1.0, 1000.0, "more: steadier and less local"},
       {"neighbours_min", std::int64_t{5}, 1.0, 1000.0, "fewer remembered than this: the reference serves"},

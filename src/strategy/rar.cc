@@ -124,6 +124,8 @@ Result<StrategyPtr> make_rar(const OptionValues& options) {
 StrategyKind rar_kind() {
   StrategyKind kind;
   kind.name = "rar";
+  kind.dial = "tau_skill";
+  kind.dial_settings = {0, .3, .4, .5, .6, .65, .7, .75, .8, .85, .9};
   kind.summary = "RAR: as the nearest remembered request, alone or with a guide; the reference for the rest";
   kind.options = {{"tau_skill", 0.9, -1.0, 1.0,
                    "cosine from which a remembered request decides; lower: cheaper, more wrong hits"},

@@ -109,6 +109,9 @@ inline constexpr const char* kAsCalled = "as_called";
 struct Step {
   std::variant<Need, Calls, Wait, Accept, GiveUp> what;
   Reason reason;
+  /// What the strategy's dial was compared with, higher = weak is better; evaluation sweeps a static router
+  /// over it. Empty where nothing was compared.
+  std::optional<double> score = {};
 };
 
 /// Everything fetched so far. An empty optional = not asked yet; asked and not found has its own state.
@@ -160,6 +163,12 @@ struct StrategyKind {
   bool shadow_plan = false;
   /// One call decided by what is remembered, without a coin: may stand in front of another strategy.
   bool static_router = false;
+  /// The option that trades cost against quality, and settings of it from all weak to all strong, at which
+  /// evaluation measures a strategy that learns while it serves. Empty without one.
+  std::string dial;
+  std::vector<double> dial_settings = {};
+  /// It decides by Step::score >= dial alone from what it was fitted with, so one run gives its whole curve.
+  bool swept = false;
   Result<StrategyPtr> (*make)(const OptionValues& complete) =
       nullptr;  ///< all options present, types and bounds checked
 };

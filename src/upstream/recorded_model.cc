@@ -96,7 +96,9 @@ class RecordedModel final : public PlayedModel {
     answer.finish_reason = "stop";
     answer.mean_logprob = outcome.logprob_conf;
     if (answer.mean_logprob) answer.mean_logprob = std::min(*answer.mean_logprob, 0.0);
-    if (outcome.response) {
+    if (options_.scores_only) {
+      answer.text = score_only_answer(outcome.score, options_.model);
+    } else if (outcome.response) {
       answer.text = *outcome.response;
     } else if (outcome.pred) {
       const bool letter = outcome.pred->size() == 1 && !record.choices.empty();

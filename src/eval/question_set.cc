@@ -1,0 +1,318 @@
+#include "eval/question_set.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <unordered_map>
+
+#include "base/random.h"
+#include "dataset/prompt_text.h"
+#include "features/lexical.h"
+#include "upstream/recorded_model.h"
+#include "wire/openai_chat.h"
+
+namespace brevet {
+namespace {
+
+namespace json = boost::json;
+
+/// Lists this deep answer nearly every search once a tenth of the questions is remembered.
+constexpr std::size_t kListDepth = 1024;
+
+std::string opaque_id(std::size_t number) {
+  return "q" + std::to_string(number);
+}
+
+std::string base_name(const std::string& file) {
+  auto name = std::filesystem::path(file).filename().string();
+  for (const char* extension : {".gz", ".jsonl", ".json"}) {
+    if (name.ends_with(extension)) name.resize(name.size() - std::string_view(extension).size());
+  }
+  return name;
+}
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream all;
+  all << in.rdbuf();
+  if (!in)
+    return fail(ErrorKind::kCallerInvalid, "data_file_unreadable", "Cannot read " + path + ".", "data");
+  return std::move(all).str();
+}
+
+std::uint32_t number_of(const std::string& name, std::vector<std::string>& names,
+                        std::unordered_map<std::string, std::uint32_t>& numbers) {
+  const auto [place, added] = numbers.try_emplace(name, static_cast<std::uint32_t>(names.size()));
+  if (added) names.push_back(name);
+  return place->second;
+}
+
+/// What a model's answer costs, asked as production asks.
+Task<void> ask_cost(ModelClientPtr client, std::shared_ptr<const ChatRequest> request, std::string model,
+                    Cost* out) {
+  ModelCall call;
+  call.configuration.model = std::move(model);
+  call.request = std::move(request);
+  const auto outcome = co_await client->call(std::move(call), nullptr);
+  if (outcome) *out = outcome->cost;
+}
+
+struct Embedded {
+  std::size_t done = 0;
+  std::size_t failed = 0;
+};
+
+Task<void> embed_one(EmbeddingPool* pool, std::string text, PreparedRequest* out, Embedded* counts) {
+  auto made = co_await pool->embed(std::move(text));
+  ++counts->done;
+  if (made) {
+    // A copy of its own: neighbour lists know a vector by its address, and equal texts share theirs.
+    out->features.embedding = std::make_shared<const Embedding>(**made);
+  } else {
+    ++counts->failed;
+  }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<QuestionSet>> QuestionSet::load(const QuestionSetOptions& options) {
+  if (options.models.size() < 2) {
+    return fail(ErrorKind::kCallerInvalid, "missing_models",
+                "Say at least two models for " + options.file + ", the weak one first and the strong one last.",
+                "models");
+  }
+  std::shared_ptr<QuestionSet> out(new QuestionSet());
+  out->options_ = options;
+  out->name_ = options.name.empty() ? base_name(options.file) : options.name;
+  auto bytes = read_file(options.file);
+  if (!bytes) return fail(bytes.error());
+  out->data_file_.path = options.file;
+  out->data_file_.sha256 = sha256_hex(*bytes);
+  out->content_hash_ = hash_bytes(*bytes);
+  auto records = read_outcome_file(options.file);
+  if (!records) return fail(records.error());
+  if (!options.responses_file.empty()) {
+    OutcomeReadOptions responses;
+    responses.prompt = PromptField::kOptional;
+    auto joined = join_responses(*records, options.responses_file, responses);
+    if (!joined) return fail(joined.error());
+  }
+  out->data_file_.records = records->size();
+  for (const auto& model : options.models) {
+    const bool known = std::any_of(records->begin(), records->end(),
+                                   [&](const OutcomeRecord& record) { return record.outcome(model); });
+    if (!known) {
+      return fail(ErrorKind::kCallerInvalid, "unknown_model",
+                  options.file + " has no outcomes of " + model + ".", "models");
+    }
+  }
+  if (auto done = out->clean(std::move(*records)); !done) return fail(done.error());
+  if (auto done = out->make_clients(); !done) return fail(done.error());
+  return out;
+}
+
+Result<> QuestionSet::clean(std::vector<OutcomeRecord> records) {
+  const auto dropped = drop_records(records, options_.drop);
+  dropped_ = {{"contaminated", dropped.contaminated},
+              {"repeats of a kept prompt and choices", dropped.duplicates},
+              {"same prompt and choices, different answers", dropped.conflicting}};
+  std::uint64_t incomplete = 0;
+  std::uint64_t subject = 0;
+  std::vector<std::string> ids;
+  for (const auto number : dropped.kept) {
+    auto& record = records[number];
+    if (!options_.without_subject.empty() && record.subject == options_.without_subject) {
+      ++subject;
+      continue;
+    }
+    const bool complete = std::all_of(options_.models.begin(), options_.models.end(),
+                                      [&](const auto& model) { return record.outcome(model) != nullptr; });
+    if (!complete) {
+      ++incomplete;
+      continue;
+    }
+    if (options_.questions_max > 0 && records_.size() >= options_.questions_max) break;
+    ids.push_back(record.id);
+    records_.push_back(std::move(record));
+  }
+  dropped_.push_back({"a candidate was not run on it", incomplete});
+  if (!options_.without_subject.empty()) dropped_.push_back({"subject " + options_.without_subject, subject});
+  if (records_.empty()) {
+    return fail(ErrorKind::kCallerInvalid, "no_questions",
+                "No record of " + options_.file + " has outcomes of every candidate.", "models");
+  }
+  std::unordered_map<std::string, std::uint32_t> numbers;
+  for (const auto& record : records_)
+    topic_of_.push_back(number_of(record.subject.empty() ? name_ : record.subject, topic_names_, numbers));
+  if (auto done = read_groups(ids); !done) return done;
+  std::vector<std::string> texts;
+  for (const auto& record : records_) texts.push_back(cluster_text(record));
+  clusters_ = cluster_texts(texts);
+  SplitOptions split;
+  split.fitting_max = options_.fit_labels;
+  split.calibration_max = options_.calibration_labels;
+  split.seed = options_.seed;
+  split_ = split_by_cluster(clusters_.of, topic_of_, split);
+  // The names of all models of the file: candidates first, then in the order of the file.
+  table_.models = options_.models;
+  for (const auto& record : records_) {
+    for (const auto& [model, outcome] : record.models) {
+      if (std::find(table_.models.begin(), table_.models.end(), model) == table_.models.end())
+        table_.models.push_back(model);
+    }
+  }
+  table_.questions = records_.size();
+  table_.cells.resize(table_.models.size() * records_.size());
+  return {};
+}
+
+Result<> QuestionSet::read_groups(const std::vector<std::string>& ids) {
+  if (options_.groups_file.empty()) {
+    group_names_ = {name_};
+    group_of_.assign(records_.size(), 0);
+    return {};
+  }
+  auto text = read_file(options_.groups_file);
+  if (!text) return fail(text.error());
+  boost::system::error_code error;
+  const auto value = json::parse(*text, error);
+  const auto* object = error ? nullptr : value.if_object();
+  if (!object) {
+    return fail(ErrorKind::kCallerInvalid, "bad_groups_file",
+                options_.groups_file + " is not a JSON object {record id: group}.", "groups");
+  }
+  std::unordered_map<std::string, std::uint32_t> numbers;
+  for (const auto& id : ids) {
+    const auto* group = object->if_contains(id);
+    if (group && !group->is_string()) {
+      return fail(ErrorKind::kCallerInvalid, "bad_groups_file",
+                  "The group of " + id + " in " + options_.groups_file + " is not a string.", "groups");
+    }
+    group_of_.push_back(
+        number_of(group ? std::string(group->get_string()) : "(no group)", group_names_, numbers));
+  }
+  return {};
+}
+
+Result<> QuestionSet::make_clients() {
+  auto copies = records_;
+  for (std::size_t i = 0; i < copies.size(); ++i) copies[i].id = opaque_id(i);
+  auto answers = RecordedAnswers::from_records(std::move(copies));
+  if (!answers) return fail(answers.error());
+  std::vector<std::shared_ptr<const ChatRequest>> requests;
+  for (std::uint32_t i = 0; i < records_.size(); ++i) {
+    auto made = request(i, 0, {});
+    if (!made) return fail(made.error());
+    PreparedRequest prepared;
+    prepared.request = std::make_shared<const ChatRequest>(std::move(*made));
+    prepared.features.statistics = text_statistics(prepared.request->last_user_text());
+    requests.push_back(prepared.request);
+    prepared_.emplace(std::pair(i, 0U), std::move(prepared));
+  }
+  costs_.resize(options_.models.size());
+  CostTotal total;
+  for (std::size_t m = 0; m < table_.models.size(); ++m) {
+    RecordedModelOptions model;
+    model.model = table_.models[m];
+    model.prices = options_.prices;
+    model.scores_only = options_.truth_signal;
+    auto client = make_recorded_model(*answers, model);
+    if (!client) return fail(client.error());
+    std::vector<Cost> costs(records_.size());
+    asio::io_context context(1);
+    for (std::uint32_t i = 0; i < records_.size(); ++i) {
+      const auto* outcome = records_[i].outcome(model.model);
+      if (!outcome) continue;
+      table_.at(m, i).quality = outcome->score;
+      asio::co_spawn(context, ask_cost(*client, requests[i], model.model, &costs[i]), asio::detached);
+      if (i % 256 == 255) context.run(), context.restart();
+    }
+    context.run();
+    for (std::uint32_t i = 0; i < records_.size(); ++i) {
+      if (costs[i].amount) table_.at(m, i).cost = costs[i].amount->usd();
+    }
+    if (m < costs_.size()) {
+      for (const auto& cost : costs) total.add(cost);
+      costs_[m] = std::move(costs);
+      clients_[model.model] = std::move(*client);
+    }
+  }
+  basis_ = total.unknown_count > 0 || total.known_count == 0 ? CostBasis::kUnknown : total.basis;
+  return {};
+}
+
+std::string QuestionSet::text(std::uint32_t question, std::uint32_t variant) const {
+  return surface_paraphrase(render_prompt(records_[question]), variant);
+}
+
+Result<ChatRequest> QuestionSet::request(
+    std::uint32_t question, std::uint32_t variant,
+    const std::vector<std::pair<std::uint32_t, std::uint32_t>>& earlier) const {
+  json::array messages;
+  const auto& system = records_[question].system_prompt;
+  if (!system.empty()) messages.push_back(json::object{{"role", "system"}, {"content", system}});
+  for (const auto& [before, before_variant] : earlier) {
+    messages.push_back(json::object{{"role", "user"}, {"content", text(before, before_variant)}});
+    const auto* outcome = records_[before].outcome(options_.models.back());
+    const bool text_known = outcome && outcome->response;
+    messages.push_back(json::object{{"role", "assistant"},
+                                    {"content", text_known ? *outcome->response : std::string("(answered)")}});
+  }
+  messages.push_back(json::object{{"role", "user"}, {"content", text(question, variant)}});
+  return wire::parse_chat_request(
+      json::serialize(json::object{{"model", "auto"},
+                                   {"messages", std::move(messages)},
+                                   {"metadata", json::object{{"brevet_record_id", opaque_id(question)}}}}));
+}
+
+Result<> QuestionSet::prepare(EmbeddingPool* pool, const std::vector<OrderedRequest>& requests, int threads,
+                              const std::string& cache_folder,
+                              const std::function<void(std::size_t, std::size_t)>& progress) {
+  for (const auto& wanted : requests) {
+    const std::pair key(wanted.question, wanted.variant);
+    if (prepared_.contains(key)) continue;
+    auto made = request(wanted.question, wanted.variant, {});
+    if (!made) return fail(made.error());
+    PreparedRequest prepared;
+    prepared.request = std::make_shared<const ChatRequest>(std::move(*made));
+    prepared.features.statistics = text_statistics(prepared.request->last_user_text());
+    prepared_.emplace(key, std::move(prepared));
+  }
+  Embedded counts;
+  asio::io_context context(1);
+  std::size_t started = 0;
+  const auto wait = [&] {
+    context.run();
+    context.restart();
+    if (progress) progress(counts.done, prepared_.size());
+  };
+  for (auto& [key, prepared] : prepared_) {
+    const auto last = prepared.request->last_user_text();
+    auto text = pool ? embedding_text(pool->encoder().tokenizer(), last, {}) : std::string(last);
+    prepared.features.words = lexical_features(text);
+    if (!pool || text.empty() || prepared.features.embedding) continue;
+    asio::co_spawn(context, embed_one(pool, std::move(text), &prepared, &counts), asio::detached);
+    if (++started % 256 == 0) wait();
+  }
+  wait();
+  if (counts.failed > 0) {
+    return fail(ErrorKind::kInternal, "encoder_failed",
+                std::to_string(counts.failed) + " questions of " + options_.file + " could not be embedded.");
+  }
+  if (!pool) return {};
+  encoder_hash_ = pool->encoder().hash();
+  std::vector<std::shared_ptr<const Embedding>> embeddings;
+  for (const auto& [key, prepared] : prepared_) embeddings.push_back(prepared.features.embedding);
+  neighbours_ = cache_folder.empty()
+                    ? KnownNeighbours::make(std::move(embeddings), kListDepth, threads)
+                    : KnownNeighbours::cached(std::move(embeddings), kListDepth, threads, cache_folder);
+  return {};
+}
+
+const PreparedRequest& QuestionSet::prepared(std::uint32_t question, std::uint32_t variant) const {
+  return prepared_.at({question, variant});
+}
+
+}  // namespace brevet
