@@ -114,6 +114,8 @@ class LaggedOutcomes final : public OutcomeSink {
     }
     const auto place = place_of(shadow.parent_id);
     if (!place || *place >= result_.requests.size()) return;
+    if (found && found->weak_alone_known && found->weak_alone != Verdict::kCannotTell)
+      result_.requests[*place].agrees = found->weak_alone == Verdict::kSame;
     auto& spent = result_.requests[*place].learning_usd;
     if (!shadow.cost.amount) {
       spent.reset();
@@ -145,20 +147,19 @@ Result<RuntimePtr> make_runtime(const QuestionSet& set, const ReplayPlan& plan) 
   auto route = std::make_shared<Route>();
   route->name = kRoute;
   route->strategy = plan.strategy;
-  route->weak.model = set.models()[plan.weak];
-  route->reference.model = set.models()[plan.strong];
-  for (std::size_t i = 0; i < set.models().size(); ++i) {
-    const auto& name = set.models()[i];
-    Configuration candidate;
-    candidate.model = name;
-    route->candidates.push_back(std::move(candidate));
+  for (const bool strong : {false, true}) {
+    const auto& played = set.models()[strong ? plan.strong : plan.weak];
+    const auto& given = strong ? plan.strong_name : plan.weak_name;
+    auto& configuration = strong ? route->reference : route->weak;
+    configuration.model = given.empty() ? played : given;
+    route->candidates.push_back(configuration);
     Model model;
-    model.name = model.id = name;
-    model.client = set.clients().at(name);
+    model.name = model.id = configuration.model;
+    model.client = set.clients().at(played);
     // The whole file has them for a model or not at all; one outcome tells.
-    const auto* outcome = set.record(0).outcome(name);
+    const auto* outcome = set.record(0).outcome(played);
     model.logprobs = outcome && outcome->logprob_conf.has_value();
-    runtime->models.emplace(name, std::move(model));
+    runtime->models.emplace(model.name, std::move(model));
   }
   route->learning = plan.learning;
   route->learning.enabled = plan.learn;
@@ -187,8 +188,8 @@ Task<void> run_one(RequestFlow* flow, RuntimePtr runtime, std::shared_ptr<const 
   *out = co_await flow->run(std::move(runtime), std::move(request), std::move(options), *client);
 }
 
-void read_decision(const QuestionSet& set, const ReplayPlan& plan, const Decision& decision, Replayed& out,
-                   ReplayResult& result) {
+void read_decision(const QuestionSet& set, const ReplayPlan& plan, const Configuration& reference,
+                   const Decision& decision, Replayed& out, ReplayResult& result) {
   if (decision.cost.amount) out.cost_usd = decision.cost.amount->usd();
   if (decision.estimate && decision.estimate->outcomes > 0)
     out.p_agree = static_cast<float>(decision.estimate->p_agree);
@@ -198,7 +199,7 @@ void read_decision(const QuestionSet& set, const ReplayPlan& plan, const Decisio
     ++result.failed;
     return;
   }
-  const bool strong = served->configuration.model == set.models()[plan.strong];
+  const bool strong = served->configuration.model == reference.model;
   out.served = strong ? ServedBy::kStrong : ServedBy::kWeak;
   out.quality = static_cast<float>(set.score(out.question, strong ? plan.strong : plan.weak));
 }
@@ -274,7 +275,7 @@ Result<ReplayResult> replay(const QuestionSet& set, const ReplayPlan& plan) {
     if (!decision) return fail(ErrorKind::kInternal, "replay_stuck", "A replayed request never ended.");
     context.run();
     context.restart();
-    read_decision(set, plan, *decision, replayed, result);
+    read_decision(set, plan, (*runtime)->routes.at(kRoute)->reference, *decision, replayed, result);
     if (plan.keep_reasons) result.reasons.push_back(decision->reason.sentence);
     outcomes.tick();
     kept->clock->advance(plan.interval);

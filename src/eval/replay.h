@@ -35,6 +35,8 @@ struct ReplayPlan {
   std::uint64_t seed = 1;                  ///< of the coins
   std::vector<OrderedRequest> requests;
   FrozenMemory memory;  ///< read instead of what the stream learns; null = learn from empty
+  /// Names under which weak and strong are remembered, where `memory` was taught by other models; empty = own.
+  std::string weak_name, strong_name;
   bool keep_reasons = false;
 };
 
@@ -48,6 +50,7 @@ struct Replayed {
   std::optional<double> cost_usd;        ///< of serving: every attempt, discarded ones included; empty = unknown
   std::optional<double> learning_usd;    ///< of the shadow that it caused, 0 without one; empty = unknown
   std::optional<float> p_agree;          ///< predicted that weak agrees with strong
+  std::optional<bool> agrees;            ///< what its shadow found out; empty without a verdict
   std::optional<double> score;           ///< Decision::score
 };
 

@@ -1,0 +1,64 @@
+// `brevet eval`: strategies and baselines on recorded outcomes, with intervals, as one report.
+//
+// Called by app and by benches. Everything that is chosen, priced or learned happens in production's own flow
+// (replay.h); here it is decided what is replayed and how the figures are put together. Honest protocol:
+// docs/evaluation-protocol.md. Same options, same report but for `timing`. Not thread-safe itself, uses threads.
+//
+// A strategy falls into one of three kinds. Swept: fitted on the fitting split, it gives each test question one
+// score, and every threshold of it is a point of its curve; its operating point is the threshold that gives the
+// wanted share on the calibration split. Online: it learns while it serves, so each dial setting is a stream of
+// its own, in every order. Computed: baselines that are arithmetic on the outcomes of single models (oracle,
+// Zero router, random mixture).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eval/question_set.h"
+#include "eval/report_model.h"
+#include "eval/streams.h"
+#include "features/embedding_pool.h"
+
+namespace brevet {
+
+/// One strategy as the user names it.
+struct EvalStrategy {
+  std::string text;  ///< "adaptive{min_agreement=.9}"
+  std::string name;
+  OptionValues options;
+};
+/// Errors: bad_option, unknown_strategy, unknown_option.
+Result<EvalStrategy> parse_eval_strategy(const std::string& text);
+
+struct EvalOptions {
+  std::vector<QuestionSetOptions> sets;
+  std::vector<EvalStrategy> strategies;
+  std::size_t seeds = 1;
+  std::uint64_t seed = 1;
+  OrderOptions order;
+  double at_strong_share = .5;
+  std::size_t lag = 0;
+  LearningOptions learning;
+  int bootstrap_rounds = 1000;
+  int threads = 1;
+  bool dials = true;     ///< measure the whole curve of online strategies, not only the operating point
+  bool transfer = true;  ///< swept strategies fitted on one set and tested on the others
+  std::string work_folder;
+  std::string cache_folder;
+  std::string command;  ///< for the report
+  std::string prices;   ///< for the report
+  /// What is being done, done, all, seconds left.
+  std::function<void(const std::string&, std::size_t, std::size_t, std::optional<double>)> progress;
+  std::function<bool()> stop;
+};
+
+/// Errors: those of the parts, interrupted, no_strategy.
+Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool);
+
+/// The baselines that are rows whether named or not, in their order.
+const std::vector<std::string>& baseline_names();
+
+}  // namespace brevet

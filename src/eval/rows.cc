@@ -1,0 +1,280 @@
+#include "eval/rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace brevet {
+namespace {
+
+using Optional = std::optional<double>;
+using Means = std::span<const double>;
+
+BootstrapOptions bootstrap_options(const TestColumns& test, const RowOptions& options, Resample what) {
+  BootstrapOptions out;
+  out.rounds = options.rounds;
+  out.seed = options.seed;
+  out.threads = options.threads;
+  out.what = what;
+  out.cluster = test.cluster;
+  return out;
+}
+
+double mean_of(const std::vector<double>& values, std::span<const std::uint32_t> weights) {
+  double sum = 0;
+  double total = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    sum += values[i] * weights[i];
+    total += weights[i];
+  }
+  return total > 0 ? sum / total : 0;
+}
+
+Optional ratio(double a, double b) {
+  return b > 0 ? Optional(a / b) : std::nullopt;
+}
+
+/// Where each figure of a row stands in the list of statistics.
+enum Column { kQuality, kStrong, kCost, kLearning, kColumns };
+enum Shared { kWeak, kReference, kWeakCost, kReferenceCost, kSharedColumns };
+
+/// Quality of the strategy's own decisions, dealt to the questions at random, at the same serving cost where
+/// costs are known and at the same share of strong calls otherwise.
+Optional shuffled_quality(Means own, Means shared, bool costs) {
+  double share = own[kStrong];
+  if (costs) {
+    const double width = shared[kReferenceCost] - shared[kWeakCost];
+    if (!(width > 0)) return std::nullopt;
+    share = std::clamp((own[kCost] - shared[kWeakCost]) / width, 0.0, 1.0);
+  }
+  return shared[kWeak] + share * (shared[kReference] - shared[kWeak]);
+}
+
+void take(std::optional<Measured>& to, const std::vector<std::optional<Measured>>& from, std::size_t place) {
+  to = from[place];
+}
+
+void fill_worst_group(StrategyRow& row, const TestColumns& test, const Served& served,
+                      const std::vector<std::string>& groups, const RowOptions& options) {
+  constexpr std::size_t kGroupMin = 30;
+  std::vector<double> quality(test.questions.size());
+  std::vector<double> strong(test.questions.size());
+  for (std::size_t s = 0; s < served.quality.size(); ++s) {
+    for (std::size_t q = 0; q < quality.size(); ++q) {
+      quality[q] += served.quality[s][q] / static_cast<double>(served.quality.size());
+      strong[q] += served.strong[s][q] / static_cast<double>(served.quality.size());
+    }
+  }
+  const auto worst =
+      worst_group(group_figures(test.group, quality, test.weak, test.strong, strong), kGroupMin);
+  if (!worst) return;
+  row.worst_group_name = groups[worst->group];
+  row.worst_group_n = worst->n;
+  if (groups.size() == 1) {
+    row.worst_group = row.retention;
+    return;
+  }
+  SeedValues own;
+  SeedValues reference(1);
+  BootstrapOptions bootstrap = bootstrap_options(test, options, Resample::kQuestionsAndOrders);
+  bootstrap.cluster.clear();
+  own.resize(served.quality.size());
+  for (std::size_t q = 0; q < quality.size(); ++q) {
+    if (test.group[q] != worst->group) continue;
+    bootstrap.cluster.push_back(test.cluster[q]);
+    reference[0].push_back(test.strong[q]);
+    for (std::size_t s = 0; s < own.size(); ++s) own[s].push_back(served.quality[s][q]);
+  }
+  row.worst_group = bootstrap_ratio(own, reference, bootstrap);
+}
+
+void take_curve_metrics(StrategyRow& row, const std::vector<std::optional<Measured>>& figures) {
+  row.apgr = figures[0];
+  row.cpt50 = figures[1];
+  row.cpt80 = figures[2];
+  row.aiq = figures[3];
+}
+
+void curve_metrics(const Curve& curve, Optional cost_min, Optional cost_max, std::span<Optional> out) {
+  out[0] = apgr(curve);
+  out[1] = cpt(curve, .5);
+  out[2] = cpt(curve, .8);
+  if (cost_min && cost_max) out[3] = aiq(curve, *cost_min, *cost_max);
+}
+
+}  // namespace
+
+TestColumns test_columns(const QuestionSet& set, const std::vector<std::uint32_t>& questions) {
+  TestColumns out;
+  out.questions = questions;
+  const std::size_t strong = set.models().size() - 1;
+  bool known = true;
+  for (const auto question : questions) {
+    out.cluster.push_back(set.clusters().of[question]);
+    out.group.push_back(set.group(question));
+    out.weak.push_back(set.score(question, 0));
+    out.strong.push_back(set.score(question, strong));
+    const auto weak_cost = set.cost(question, 0).amount;
+    const auto strong_cost = set.cost(question, strong).amount;
+    known = known && weak_cost && strong_cost;
+    out.weak_cost.push_back(weak_cost ? weak_cost->usd() : 0);
+    out.strong_cost.push_back(strong_cost ? strong_cost->usd() : 0);
+  }
+  if (!known) out.weak_cost.clear(), out.strong_cost.clear();
+  out.agrees.assign(questions.size(), std::numeric_limits<double>::quiet_NaN());
+  return out;
+}
+
+void fill_operating_point(StrategyRow& row, const TestColumns& test, const Served& served,
+                          const std::vector<std::string>& groups, const RowOptions& options) {
+  const std::size_t n = test.questions.size();
+  const bool costs = test.costs_known() && !served.cost.empty();
+  const bool learns = !served.learning.empty();
+  PairedTable table;
+  table.questions = n;
+  table.seeds = served.quality.size();
+  table.columns = kColumns;
+  table.shared = kSharedColumns;
+  table.allocate();
+  for (std::size_t q = 0; q < n; ++q) {
+    for (std::size_t s = 0; s < table.seeds; ++s) {
+      table.value(q, s, kQuality) = served.quality[s][q];
+      table.value(q, s, kStrong) = served.strong[s][q];
+      if (costs) table.value(q, s, kCost) = served.cost[s][q];
+      if (learns) table.value(q, s, kLearning) = served.learning[s][q];
+    }
+    table.shared_value(q, kWeak) = test.weak[q];
+    table.shared_value(q, kReference) = test.strong[q];
+    if (test.costs_known()) {
+      table.shared_value(q, kWeakCost) = test.weak_cost[q];
+      table.shared_value(q, kReferenceCost) = test.strong_cost[q];
+    }
+  }
+  const auto total = [](Means own) { return own[kCost] + own[kLearning]; };
+  const std::vector<Statistic> statistics = {
+      [](Means own, Means) -> Optional { return own[kQuality]; },
+      [](Means own, Means all) -> Optional { return ratio(own[kQuality], all[kReference]); },
+      [](Means own, Means) -> Optional { return own[kStrong]; },
+      [total](Means own, Means) -> Optional { return total(own); },
+      [total](Means own, Means all) -> Optional { return ratio(total(own), all[kReferenceCost]); },
+      [](Means own, Means all) -> Optional { return ratio(own[kCost], all[kReferenceCost]); },
+      [](Means own, Means all) -> Optional { return pgr(own[kQuality], all[kWeak], all[kReference]); },
+      [](Means own, Means all) -> Optional {
+        return own[kQuality] - (all[kWeak] + own[kStrong] * (all[kReference] - all[kWeak]));
+      },
+      [costs](Means own, Means all) -> Optional {
+        const auto shuffled = shuffled_quality(own, all, costs);
+        return shuffled ? Optional(own[kQuality] - *shuffled) : std::nullopt;
+      },
+      [total](Means own, Means) -> Optional { return router_arena_score(own[kQuality], total(own) * 1000); },
+  };
+  const auto figures =
+      bootstrap(table, statistics, bootstrap_options(test, options, Resample::kQuestionsAndOrders));
+  take(row.quality, figures, 0);
+  take(row.retention, figures, 1);
+  if (served.chooses) take(row.strong_share, figures, 2);
+  if (costs) {
+    take(row.cost_usd, figures, 3);
+    take(row.cost_rel, figures, 4);
+    take(row.cost_rel_serving, figures, 5);
+    take(row.router_arena, figures, 9);
+  }
+  take(row.pgr, figures, 6);
+  if (served.chooses) {
+    take(row.mixture_gain, figures, 7);
+    take(row.shuffle_gain, figures, 8);
+    row.verdict = verdict_of(row.shuffle_gain);
+  }
+  row.n = n;
+  row.seeds = table.seeds;
+  fill_worst_group(row, test, served, groups, options);
+}
+
+void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const DialStreams& dial,
+                        const RowOptions& options) {
+  const bool costs = test.costs_known() && !dial.cost.empty();
+  const auto figures = bootstrap_weighted(
+      test.questions.size(), 1, 4,
+      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t>, std::span<Optional> out) {
+        DialPoint weak{0, mean_of(test.weak, weights), {}};
+        DialPoint strong{1, mean_of(test.strong, weights), {}};
+        if (costs) {
+          weak.cost = mean_of(test.weak_cost, weights);
+          strong.cost = mean_of(test.strong_cost, weights);
+        }
+        std::vector<DialPoint> points;
+        for (std::size_t i = 0; i < dial.quality.size(); ++i) {
+          points.push_back({mean_of(dial.strong[i], weights), mean_of(dial.quality[i], weights), {}});
+          if (costs) points.back().cost = mean_of(dial.cost[i], weights);
+        }
+        curve_metrics(anchored_curve(std::move(points), weak, strong), weak.cost, strong.cost, out);
+      },
+      bootstrap_options(test, options, Resample::kQuestions));
+  take_curve_metrics(row, figures);
+}
+
+void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const StaticSweep& sweep,
+                        const RowOptions& options) {
+  const auto figures = bootstrap_weighted(
+      test.questions.size(), 1, 4,
+      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t>, std::span<Optional> out) {
+        thread_local Curve curve;
+        sweep.sweep(weights, curve);
+        if (curve.empty()) return;
+        curve_metrics(curve, curve.front().cost, curve.back().cost, out);
+      },
+      bootstrap_options(test, options, Resample::kQuestions));
+  take_curve_metrics(row, figures);
+}
+
+void fill_calibration(StrategyRow& row, const TestColumns& test,
+                      const std::vector<std::vector<double>>& predicted, std::optional<Calibration>& diagram,
+                      const RowOptions& options) {
+  std::vector<double> guess;
+  std::vector<double> truth;
+  std::vector<std::uint32_t> cluster;
+  // The mean prediction over orders; a question that was asked before anything was known has none.
+  for (std::size_t q = 0; q < test.questions.size(); ++q) {
+    double sum = 0;
+    std::size_t count = 0;
+    for (const auto& seed : predicted) {
+      if (std::isnan(seed[q])) continue;
+      sum += seed[q];
+      ++count;
+    }
+    if (count == 0 || std::isnan(test.agrees[q])) continue;
+    guess.push_back(sum / static_cast<double>(count));
+    truth.push_back(test.agrees[q]);
+    cluster.push_back(test.cluster[q]);
+  }
+  diagram = calibration(guess, truth);
+  if (!diagram) return;
+  BootstrapOptions bootstrap = bootstrap_options(test, options, Resample::kQuestions);
+  bootstrap.cluster = cluster;
+  bootstrap.rounds = std::min(options.rounds, 200);  // sorting for AUROC costs more than a mean
+  const auto figures = bootstrap_weighted(
+      guess.size(), 1, 3,
+      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t>, std::span<Optional> out) {
+        std::vector<double> drawn_guess;
+        std::vector<double> drawn_truth;
+        std::vector<bool> label;
+        for (std::size_t i = 0; i < guess.size(); ++i) {
+          for (std::uint32_t k = 0; k < weights[i]; ++k) {
+            drawn_guess.push_back(guess[i]);
+            drawn_truth.push_back(truth[i]);
+            label.push_back(truth[i] >= .5);
+          }
+        }
+        if (const auto found = calibration(drawn_guess, drawn_truth)) {
+          out[0] = found->brier;
+          out[1] = found->ece;
+        }
+        out[2] = auroc(drawn_guess, label);
+      },
+      bootstrap);
+  row.brier = figures[0];
+  row.ece = figures[1];
+  row.auroc = figures[2];
+}
+
+}  // namespace brevet

@@ -1,0 +1,59 @@
+// From paired per-question figures to a row of the report. Used inside src/eval by the engine. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "eval/bootstrap.h"
+#include "eval/question_set.h"
+#include "eval/report_model.h"
+
+namespace brevet {
+
+/// What the test questions are worth with either model; the same for every row of a data set.
+struct TestColumns {
+  std::vector<std::uint32_t> questions;
+  std::vector<std::uint32_t> cluster;  ///< of near-duplicates, resampled whole
+  std::vector<std::uint32_t> group;
+  std::vector<double> weak, strong;            ///< quality
+  std::vector<double> weak_cost, strong_cost;  ///< USD; empty when any is unknown
+  std::vector<double> agrees;  ///< 1 weak's answer is the same as strong's, 0 not, NaN cannot tell
+  bool costs_known() const { return !strong_cost.empty(); }
+};
+TestColumns test_columns(const QuestionSet& set, const std::vector<std::uint32_t>& questions);
+
+/// What a strategy did on the test questions, by [seed][question].
+struct Served {
+  std::vector<std::vector<double>> quality, strong;
+  std::vector<std::vector<double>> cost;      ///< serving; empty when any is unknown
+  std::vector<std::vector<double>> learning;  ///< of shadows; empty when any is unknown or nothing learns
+  bool chooses = true;  ///< between weak and strong; false where a share of strong says nothing
+};
+
+struct RowOptions {
+  int rounds = 1000;
+  std::uint64_t seed = 1;
+  unsigned threads = 1;
+};
+
+/// Fills everything that follows from what was served at one setting: quality, retention, share, costs, PGR,
+/// gains, RouterArena's score, worst group, verdict. `fit_cost` is what fitting labels cost, if known.
+void fill_operating_point(StrategyRow& row, const TestColumns& test, const Served& served,
+                          const std::vector<std::string>& groups, const RowOptions& options);
+
+/// The settings of an online strategy's dial: figures by question, averaged over seeds, [setting][question].
+struct DialStreams {
+  std::vector<std::vector<double>> quality, strong, cost;
+};
+/// APGR, CPT and AIQ from a curve that is made anew in every bootstrap round.
+void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const DialStreams& dial,
+                        const RowOptions& options);
+void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const StaticSweep& sweep,
+                        const RowOptions& options);
+/// Brier, ECE and AUROC of a probability that weak agrees with strong, by question (NaN = none was given).
+void fill_calibration(StrategyRow& row, const TestColumns& test,
+                      const std::vector<std::vector<double>>& predicted, std::optional<Calibration>& diagram,
+                      const RowOptions& options);
+
+}  // namespace brevet
