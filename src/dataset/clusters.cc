@@ -100,7 +100,7 @@ std::uint64_t band_key(const Shingles& set, std::size_t band, const ClusterOptio
 
 }  // namespace
 
-std::string normalised_text(std::string_view text) {
+std::string text_for_clusters(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
@@ -138,7 +138,7 @@ Clusters cluster_texts(const std::vector<std::string>& texts, const ClusterOptio
   std::unordered_map<std::string_view, std::uint32_t> by_text;
   std::vector<std::uint32_t> distinct;  // one question per text
   for (std::uint32_t i = 0; i < n; ++i) {
-    normal[i] = normalised_text(texts[i]);
+    normal[i] = text_for_clusters(texts[i]);
     if (normal[i].empty()) normal[i] = texts[i];
     const auto [found, fresh] = by_text.emplace(normal[i], i);
     if (fresh) {

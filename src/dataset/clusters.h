@@ -53,6 +53,6 @@ Clusters cluster_texts(const std::vector<std::string>& texts, const ClusterOptio
 std::string cluster_text(const OutcomeRecord& record);
 
 /// Lower case, runs of anything but letters and digits as one blank; bytes beyond ASCII are kept.
-std::string normalised_text(std::string_view text);
+std::string text_for_clusters(std::string_view text);
 
 }  // namespace brevet

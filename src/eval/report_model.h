@@ -51,16 +51,16 @@ struct RunFacts {
 // ----------------------------------------------------------------------------
 
 /// What its own decisions, shuffled, say about a strategy.
-enum class Verdict {
+enum class ShuffleVerdict {
   kNotApplicable,
   kBeatsShuffle,  ///< "beats its own shuffle": the whole interval of the gain is above 0
   kNotShown,      ///< "not shown": the gain is above 0, its interval is not
   kDoesNothing,   ///< "does nothing": the gain is 0 or below, or its interval was not to be had
 };
 /// By the definitions above; empty = not applicable.
-Verdict verdict_of(const std::optional<Measured>& shuffle_gain);
+ShuffleVerdict verdict_of(const std::optional<Measured>& shuffle_gain);
 /// The words in quotes above; "" where it does not apply.
-const char* name_of(Verdict verdict);
+const char* name_of(ShuffleVerdict verdict);
 
 /// A strategy (or baseline) on a data set: one line of the main table.
 struct StrategyRow {
@@ -75,10 +75,11 @@ struct StrategyRow {
   std::optional<Measured> quality;
   std::optional<Measured> retention;  ///< quality / quality of always_strong
   std::optional<Measured> strong_share;
-  std::optional<Measured> cost_usd;  ///< mean per request, serving only
-  std::optional<Measured> cost_rel;  ///< always_strong = 1, serving only
-  std::optional<Measured>
-      cost_rel_with_learning;  ///< and every shadow, judge, guide, embedding, fitting label
+  /// Mean per request of everything that is paid while serving: every attempt, shadow, judge and guide.
+  std::optional<Measured> cost_usd;
+  std::optional<Measured> cost_rel;                ///< the same, always_strong = 1
+  std::optional<Measured> cost_rel_serving;        ///< without what was spent to learn
+  std::optional<Measured> cost_rel_with_learning;  ///< and the fitting labels, spread over the test questions
   std::optional<Measured> apgr, cpt50, cpt80;
   std::optional<Measured> aiq;
   std::optional<Measured> router_arena;
@@ -91,7 +92,7 @@ struct StrategyRow {
   std::uint64_t worst_group_n = 0;
   /// Latency of deciding. Depends on the machine: it is written under `timing` only.
   std::optional<double> latency_p50_ms, latency_p99_ms;
-  Verdict verdict = Verdict::kNotApplicable;
+  ShuffleVerdict verdict = ShuffleVerdict::kNotApplicable;
   std::string cost_basis;           ///< "recorded", "priced", "assumed" or "unknown"
   std::uint64_t unknown_costs = 0;  ///< requests whose cost is unknown
   std::string note;                 ///< what the reader must know about this line, or empty

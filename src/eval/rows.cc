@@ -228,22 +228,15 @@ void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const StaticS
 }
 
 void fill_calibration(StrategyRow& row, const TestColumns& test,
-                      const std::vector<std::vector<double>>& predicted, std::optional<Calibration>& diagram,
+                      const std::vector<double>& predicted, std::optional<Calibration>& diagram,
                       const RowOptions& options) {
   std::vector<double> guess;
   std::vector<double> truth;
   std::vector<std::uint32_t> cluster;
-  // The mean prediction over orders; a question that was asked before anything was known has none.
+  // A question that was asked before anything was known has no prediction.
   for (std::size_t q = 0; q < test.questions.size(); ++q) {
-    double sum = 0;
-    std::size_t count = 0;
-    for (const auto& seed : predicted) {
-      if (std::isnan(seed[q])) continue;
-      sum += seed[q];
-      ++count;
-    }
-    if (count == 0 || std::isnan(test.agrees[q])) continue;
-    guess.push_back(sum / static_cast<double>(count));
+    if (std::isnan(predicted[q]) || std::isnan(test.agrees[q])) continue;
+    guess.push_back(predicted[q]);
     truth.push_back(test.agrees[q]);
     cluster.push_back(test.cluster[q]);
   }

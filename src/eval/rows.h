@@ -38,7 +38,7 @@ struct RowOptions {
 };
 
 /// Fills everything that follows from what was served at one setting: quality, retention, share, costs, PGR,
-/// gains, RouterArena's score, worst group, verdict. `fit_cost` is what fitting labels cost, if known.
+/// gains, RouterArena's score, worst group, verdict.
 void fill_operating_point(StrategyRow& row, const TestColumns& test, const Served& served,
                           const std::vector<std::string>& groups, const RowOptions& options);
 
@@ -51,9 +51,10 @@ void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const DialStr
                         const RowOptions& options);
 void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const StaticSweep& sweep,
                         const RowOptions& options);
-/// Brier, ECE and AUROC of a probability that weak agrees with strong, by question (NaN = none was given).
+/// Brier, ECE and AUROC of a probability that weak agrees with strong, by question of one order (NaN = none was
+/// given): a mean over orders would look better calibrated than any of them is.
 void fill_calibration(StrategyRow& row, const TestColumns& test,
-                      const std::vector<std::vector<double>>& predicted, std::optional<Calibration>& diagram,
+                      const std::vector<double>& predicted, std::optional<Calibration>& diagram,
                       const RowOptions& options);
 
 }  // namespace brevet
