@@ -23,6 +23,7 @@ struct ModelPrice {
   std::optional<Money> cached_input_per_million;    ///< empty: cached tokens cost like others
   std::optional<Money> cache_creation_per_million;  ///< empty: tokens written to a cache cost like others
   CostBasis basis = CostBasis::kPriced;             ///< kPriced or kAssumed
+  bool operator==(const ModelPrice&) const = default;
 };
 
 /// Cost of a usage, rounded once to the nearest pico-USD: the one place where tokens become money. Unknown
