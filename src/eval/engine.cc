@@ -91,9 +91,9 @@ struct Plan {
   EvalStrategy strategy;
   const StrategyKind* kind = nullptr;
   bool baseline = false;
-  std::string setting;  ///< of the operating point
-  std::size_t point = 0;              ///< first task of the operating point (seeds follow)
-  std::vector<std::size_t> dials;     ///< first task of each dial setting
+  std::string setting;             ///< of the operating point
+  std::size_t point = 0;           ///< first task of the operating point (seeds follow)
+  std::vector<std::size_t> dials;  ///< first task of each dial setting
   std::vector<double> dial_settings;
 };
 
@@ -223,7 +223,8 @@ Result<std::size_t> SetEvaluation::add_tasks(const EvalStrategy& strategy, std::
     task.plan.keep_reasons = keep_reasons && seed == 0;
     std::string options;
     for (const auto& [name, value] : strategy.options) {
-      options += fmt::format("{}={};", name, std::visit([](const auto& v) { return fmt::format("{}", v); }, value));
+      options +=
+          fmt::format("{}={};", name, std::visit([](const auto& v) { return fmt::format("{}", v); }, value));
     }
     const auto& learning = options_.learning;
     const auto& from = set_->options();
@@ -232,11 +233,10 @@ Result<std::size_t> SetEvaluation::add_tasks(const EvalStrategy& strategy, std::
         "learn {} {} {} {} {} {}|reasons {}|prices {}",
         BREVET_VERSION, set_->content_hash(), set_->encoder_hash(), fmt::join(set_->models(), ","),
         strategy.name + "{" + options + "}", from.drop.contaminated, from.drop.duplicates,
-        from.without_subject, from.fit_labels, from.calibration_labels, from.questions_max,
-        from.truth_signal, options_.seed, seed, order_text(options_.order), options_.lag,
-        learning.budget_share, learning.allowance.pico_usd, learning.spot_check_share, learning.guides,
-        learning.guides_tried_max, learning.judge, task.plan.keep_reasons,
-        from.prices ? from.prices->version() : "none");
+        from.without_subject, from.fit_labels, from.calibration_labels, from.questions_max, from.truth_signal,
+        options_.seed, seed, order_text(options_.order), options_.lag, learning.budget_share,
+        learning.allowance.pico_usd, learning.spot_check_share, learning.guides, learning.guides_tried_max,
+        learning.judge, task.plan.keep_reasons, from.prices ? from.prices->version() : "none");
     tasks_.push_back(std::move(task));
   }
   return first;
@@ -404,32 +404,34 @@ void SetEvaluation::computed_row(const std::string& name) {
     };
     const auto from = model_at(a);
     const auto to = model_at(b);
-    fill([&](std::size_t q) {
-           return (1 - part) * cell(from, q).quality.value_or(0) + part * cell(to, q).quality.value_or(0);
-         },
-         [&](std::size_t) { return (from == strong_model ? 1 - part : 0) + (to == strong_model ? part : 0); },
-         [&](std::size_t q) -> std::optional<double> {
-           const auto& x = cell(from, q).cost;
-           const auto& y = cell(to, q).cost;
-           if (!x || !y) return std::nullopt;
-           return (1 - part) * *x + part * *y;
-         });
+    fill(
+        [&](std::size_t q) {
+          return (1 - part) * cell(from, q).quality.value_or(0) + part * cell(to, q).quality.value_or(0);
+        },
+        [&](std::size_t) { return (from == strong_model ? 1 - part : 0) + (to == strong_model ? part : 0); },
+        [&](std::size_t q) -> std::optional<double> {
+          const auto& x = cell(from, q).cost;
+          const auto& y = cell(to, q).cost;
+          if (!x || !y) return std::nullopt;
+          return (1 - part) * *x + part * *y;
+        });
     served.chooses = false;
     row.setting = fmt::format("{:.2f} {} + {:.2f} {}", 1 - part, table.models[from], part, table.models[to]);
     row.note = "at the cost of random_mixture; hull taken on the test questions";
   } else {
     const auto table = table_of(name == "oracle" ? set_->models().size() : set_->table().models.size());
     const auto best = oracle(table);
-    fill([&](std::size_t q) {
-           const auto choice = best.choice[q];
-           return choice < 0 ? 0 : table.at(static_cast<std::size_t>(choice), q).quality.value_or(0);
-         },
-         [&](std::size_t q) { return best.choice[q] == static_cast<std::int32_t>(strong_model) ? 1.0 : 0.0; },
-         [&](std::size_t q) -> std::optional<double> {
-           const auto choice = best.choice[q];
-           if (choice < 0) return std::nullopt;
-           return table.at(static_cast<std::size_t>(choice), q).cost;
-         });
+    fill(
+        [&](std::size_t q) {
+          const auto choice = best.choice[q];
+          return choice < 0 ? 0 : table.at(static_cast<std::size_t>(choice), q).quality.value_or(0);
+        },
+        [&](std::size_t q) { return best.choice[q] == static_cast<std::int32_t>(strong_model) ? 1.0 : 0.0; },
+        [&](std::size_t q) -> std::optional<double> {
+          const auto choice = best.choice[q];
+          if (choice < 0) return std::nullopt;
+          return table.at(static_cast<std::size_t>(choice), q).cost;
+        });
     served.chooses = table.models.size() == 2;
     row.note = fmt::format("knows every outcome; over {} models", table.models.size());
   }
@@ -559,7 +561,8 @@ void SetEvaluation::online_row(const Plan& plan) {
     for (std::size_t i = 0; i < plan.dials.size(); ++i) {
       double share = 0;
       for (std::size_t seed = 0; seed < options_.seeds; ++seed)
-        share += mean_of(widened(streams_[plan.dials[i] + seed].strong)) / static_cast<double>(options_.seeds);
+        share +=
+            mean_of(widened(streams_[plan.dials[i] + seed].strong)) / static_cast<double>(options_.seeds);
       if (std::abs(share - options_.at_strong_share) >= nearest) continue;
       nearest = std::abs(share - options_.at_strong_share);
       point = plan.dials[i];
@@ -574,8 +577,8 @@ void SetEvaluation::online_row(const Plan& plan) {
   row.cost_rel_with_learning = row.cost_rel;
   if (first.failed > 0) row.note = fmt::format("{} requests failed in the first order", first.failed);
   if (first.cannot_tell > 0) {
-    row.note += fmt::format("{}{} of {} shadows of the first order had no verdict", row.note.empty() ? "" : "; ",
-                            first.cannot_tell, first.shadows);
+    row.note += fmt::format("{}{} of {} shadows of the first order had no verdict",
+                            row.note.empty() ? "" : "; ", first.cannot_tell, first.shadows);
   }
   std::optional<Calibration> diagram;
   fill_calibration(row, test_, widened(first.p_agree), diagram, rows_);
@@ -634,8 +637,8 @@ void SetEvaluation::add_learning_curve(const Plan& plan) {
       cost.push_back(at.strong_cost > 0 ? at.cost / at.strong_cost : kNaN);
       all.push_back(at.strong_cost > 0 ? at.cost_with_learning / at.strong_cost : kNaN);
     }
-    curve.points.push_back({streams_[plan.point].marks[mark].requests, over_seeds(quality),
-                            over_seeds(share), over_seeds(cost), over_seeds(all)});
+    curve.points.push_back({streams_[plan.point].marks[mark].requests, over_seeds(quality), over_seeds(share),
+                            over_seeds(cost), over_seeds(all)});
   }
   report_.learning.push_back(std::move(curve));
 }
@@ -733,11 +736,12 @@ Result<DatasetReport> SetEvaluation::run() {
   report_.records = set_->data_file().records;
   report_.dropped = set_->dropped();
   const auto& split = set_->split();
-  report_.splits = {split.fitting.size(), split.calibration.size(), split.test.size(),
-                    set_->clusters().count, set_->clusters().largest};
+  report_.splits = {split.fitting.size(), split.calibration.size(), split.test.size(), set_->clusters().count,
+                    set_->clusters().largest};
   report_.cost_basis = name_of(set_->cost_basis());
   if (split.shortened)
-    report_.notes.push_back("Fewer fitting or calibration questions than asked for, to leave enough for the test.");
+    report_.notes.push_back(
+        "Fewer fitting or calibration questions than asked for, to leave enough for the test.");
   if (set_->cost_basis() == CostBasis::kUnknown) {
     report_.notes.push_back(
         "Costs are unknown here: shuffles are matched by strong share, and learning is bounded by number.");
@@ -799,9 +803,9 @@ Result<DatasetReport> SetEvaluation::run() {
 }  // namespace
 
 const std::vector<std::string>& baseline_names() {
-  static const std::vector<std::string> names = {"always_weak",  "always_strong", "best_single",
+  static const std::vector<std::string> names = {"always_weak",    "always_strong", "best_single",
                                                  "random_mixture", "zero_router",   "exact_lookup",
-                                                 "oracle",       "oracle_all",    "knn"};
+                                                 "oracle",         "oracle_all",    "knn"};
   return names;
 }
 
@@ -890,8 +894,7 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
                                          from->set().models().back());
           if (!scores) return fail(scores.error());
           const auto& test = on->test();
-          const StaticSweep sweep(
-              {scores->test, test.weak, test.strong, test.weak_cost, test.strong_cost});
+          const StaticSweep sweep({scores->test, test.weak, test.strong, test.weak_cost, test.strong_cost});
           StrategyRow row;
           RowOptions quick{options.bootstrap_rounds, options.seed,
                            static_cast<unsigned>(std::max(1, options.threads))};
@@ -906,8 +909,13 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
           }
           fill_operating_point(row, test, served, on->set().groups(), quick);
           if (from == on && row.apgr) at_home = row.apgr->mean;
-          rows.push_back({strategy.text, from->set().name(), on->set().name(), test.questions.size(), row.apgr,
-                          row.mixture_gain, {}});
+          rows.push_back({strategy.text,
+                          from->set().name(),
+                          on->set().name(),
+                          test.questions.size(),
+                          row.apgr,
+                          row.mixture_gain,
+                          {}});
         }
         for (auto& row : rows) {
           row.apgr_at_home = at_home;

@@ -2,13 +2,14 @@
 //
 // Called by app and by benches. Everything that is chosen, priced or learned happens in production's own flow
 // (replay.h); here it is decided what is replayed and how the figures are put together. Honest protocol:
-// docs/evaluation-protocol.md. Same options, same report but for `timing`. Not thread-safe itself, uses threads.
+// docs/evaluation-protocol.md. Same options, same report but for `timing`. Not thread-safe itself, uses
+// threads.
 //
-// A strategy falls into one of three kinds. Swept: fitted on the fitting split, it gives each test question one
-// score, and every threshold of it is a point of its curve; its operating point is the threshold that gives the
-// wanted share on the calibration split. Online: it learns while it serves, so each dial setting is a stream of
-// its own, in every order. Computed: baselines that are arithmetic on the outcomes of single models (oracle,
-// Zero router, random mixture).
+// A strategy falls into one of three kinds. Swept: fitted on the fitting split, it gives each test question
+// one score, and every threshold of it is a point of its curve; its operating point is the threshold that
+// gives the wanted share on the calibration split. Online: it learns while it serves, so each dial setting is
+// a stream of its own, in every order. Computed: baselines that are arithmetic on the outcomes of single
+// models (oracle, Zero router, random mixture).
 #pragma once
 
 #include <cstdint>

@@ -27,7 +27,7 @@ struct DialPoint {
 /// By strong share, ascending. Between two points a strategy is taken to mix them at random (linear).
 using Curve = std::vector<DialPoint>;
 
-// ---- Curves ---------------------------------------------------------------------------------------------
+// ---- Curves ----
 
 /// What a static router is swept over: one entry per question in each vector.
 struct SweptQuestions {
@@ -73,8 +73,7 @@ std::optional<double> quality_at_share(const Curve& curve, double strong_share);
 /// Cost by straight line, likewise; empty too where a neighbour's cost is unknown.
 std::optional<double> cost_at_share(const Curve& curve, double strong_share);
 
-// ---- RouteLLM's metrics (arXiv 2406.18665, section 3)
-// ------------------------------------------------------
+// ---- RouteLLM's metrics (arXiv 2406.18665, section 3) ----
 
 /// Performance gap recovered: (quality - weak) / (strong - weak). Empty without a gap.
 std::optional<double> pgr(double quality, double weak, double strong);
@@ -87,8 +86,7 @@ std::optional<double> apgr(const Curve& curve);
 /// never.
 std::optional<double> cpt(const Curve& curve, double recovered);
 
-// ---- Cost and quality (RouterBench, arXiv 2403.12031)
-// ------------------------------------------------------
+// ---- Cost and quality (RouterBench, arXiv 2403.12031) ----
 
 struct CostPoint {
   double cost = 0;
@@ -116,7 +114,7 @@ std::optional<double> aiq(const Curve& curve, double cost_min, double cost_max);
 /// A is 0..1.
 double router_arena_score(double accuracy, double usd_per_thousand);
 
-// ---- Single models, oracle, mixture --------------------------------------------------------------------
+// ---- Single models, oracle, mixture ----
 
 /// What models did on questions. A model that was not run on one has an empty quality there.
 struct OutcomeCell {
@@ -164,7 +162,7 @@ Oracle oracle(const OutcomeTable& table, const std::vector<std::size_t>& models 
 /// Random mixture of two points at a strong share: the line between them.
 DialPoint mixture_at_share(const DialPoint& weak, const DialPoint& strong, double strong_share);
 
-// ---- Calibration, groups, latency -----------------------------------------------------------------------
+// ---- Calibration, groups, latency ----
 
 struct ReliabilityBin {
   double low = 0, high = 0;  ///< predictions in [low, high), the last bin closed

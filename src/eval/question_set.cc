@@ -79,9 +79,10 @@ Task<void> embed_one(EmbeddingPool* pool, std::string text, PreparedRequest* out
 
 Result<std::shared_ptr<QuestionSet>> QuestionSet::load(const QuestionSetOptions& options) {
   if (options.models.size() < 2) {
-    return fail(ErrorKind::kCallerInvalid, "missing_models",
-                "Say at least two models for " + options.file + ", the weak one first and the strong one last.",
-                "models");
+    return fail(
+        ErrorKind::kCallerInvalid, "missing_models",
+        "Say at least two models for " + options.file + ", the weak one first and the strong one last.",
+        "models");
   }
   std::shared_ptr<QuestionSet> out(new QuestionSet());
   out->options_ = options;
@@ -257,8 +258,8 @@ Result<ChatRequest> QuestionSet::request(
     messages.push_back(json::object{{"role", "user"}, {"content", text(before, before_variant)}});
     const auto* outcome = records_[before].outcome(options_.models.back());
     const bool text_known = outcome && outcome->response;
-    messages.push_back(json::object{{"role", "assistant"},
-                                    {"content", text_known ? *outcome->response : std::string("(answered)")}});
+    messages.push_back(json::object{
+        {"role", "assistant"}, {"content", text_known ? *outcome->response : std::string("(answered)")}});
   }
   messages.push_back(json::object{{"role", "user"}, {"content", text(question, variant)}});
   return wire::parse_chat_request(

@@ -1,10 +1,10 @@
-// The questions of one data file as the harness asks them: cleaned, clustered, split, turned into requests, and
-// the models that play their recorded answers.
+// The questions of one data file as the harness asks them: cleaned, clustered, split, turned into requests,
+// and the models that play their recorded answers.
 //
-// Made by the engine, read by replays. Immutable and thread-safe once prepared. The outcome matrix lives in the
-// recorded clients; scores() is for the harness's own reckoning afterwards, nothing hands it to a strategy. A
-// request carries prompt, system prompt and choices, and a number of ours instead of the record's id, because
-// ids name subjects. Does not embed: texts are embedded by the caller's pool.
+// Made by the engine, read by replays. Immutable and thread-safe once prepared. The outcome matrix lives in
+// the recorded clients; scores() is for the harness's own reckoning afterwards, nothing hands it to a
+// strategy. A request carries prompt, system prompt and choices, and a number of ours instead of the record's
+// id, because ids name subjects. Does not embed: texts are embedded by the caller's pool.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +43,8 @@ struct QuestionSetOptions {
   std::size_t calibration_labels = 500;
   std::size_t questions_max = 0;  ///< only the first so many; 0 = all
   std::uint64_t seed = 1;
-  bool truth_signal = false;  ///< answers say only whether they are right, so that comparing them is the truth
+  bool truth_signal =
+      false;  ///< answers say only whether they are right, so that comparing them is the truth
 };
 
 /// A request ready to be asked, with what a router sees of it.
@@ -80,8 +81,9 @@ class QuestionSet {
   const DataFile& data_file() const { return data_file_; }
   const std::map<std::string, ModelClientPtr>& clients() const { return clients_; }
 
-  /// Embeds every question (and the paraphrases asked for) and makes neighbour lists, once; `pool` may be null.
-  /// `progress` is told how many texts of how many are embedded. `cache_folder` keeps the lists; may be empty.
+  /// Embeds every question (and the paraphrases asked for) and makes neighbour lists, once; `pool` may be
+  /// null. `progress` is told how many texts of how many are embedded. `cache_folder` keeps the lists; may be
+  /// empty.
   Result<> prepare(EmbeddingPool* pool, const std::vector<OrderedRequest>& requests, int threads,
                    const std::string& cache_folder,
                    const std::function<void(std::size_t, std::size_t)>& progress = {});

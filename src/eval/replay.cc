@@ -36,7 +36,8 @@ class NoStore final : public Store {
 /// What was prepared for a request; texts of our own (two answers to compare) get words only.
 class PreparedFeatures final : public FeatureSource {
  public:
-  explicit PreparedFeatures(std::string hash) : hash_(std::move(hash)), others_(make_text_features(nullptr)) {}
+  explicit PreparedFeatures(std::string hash)
+      : hash_(std::move(hash)), others_(make_text_features(nullptr)) {}
   void know(const ChatRequest* request, const RequestFeatures* features) { known_[request] = features; }
   void forget(const ChatRequest* request) { known_.erase(request); }
 

@@ -1,11 +1,11 @@
-// One stream of requests through the production RequestFlow in virtual time: what a strategy would have served,
-// learned and paid, had these questions come in this order.
+// One stream of requests through the production RequestFlow in virtual time: what a strategy would have
+// served, learned and paid, had these questions come in this order.
 //
-// Called by the engine, many at once on threads of their own; a call is single-threaded, deterministic and owns
-// everything it changes. Strategies, shadows, budget, pricing, retries and learning are production's own
+// Called by the engine, many at once on threads of their own; a call is single-threaded, deterministic and
+// owns everything it changes. Strategies, shadows, budget, pricing, retries and learning are production's own
 // objects; what differs: the clock is moved by hand, models play recorded answers at once, the store keeps
-// nothing, features are prepared, neighbours come from lists. What a request teaches becomes visible only after
-// `lag` further requests. Does not score beyond reading what the served model scored.
+// nothing, features are prepared, neighbours come from lists. What a request teaches becomes visible only
+// after `lag` further requests. Does not score beyond reading what the served model scored.
 #pragma once
 
 #include <cstdint>
@@ -30,12 +30,13 @@ struct ReplayPlan {
   std::size_t strong = 1;  ///< and the reference
   bool learn = true;       ///< shadows and everything they teach
   LearningOptions learning;
-  std::size_t lag = 0;                     ///< requests until what was learned is visible
-  Microseconds interval{1'000'000};        ///< virtual time between two requests
-  std::uint64_t seed = 1;                  ///< of the coins
+  std::size_t lag = 0;               ///< requests until what was learned is visible
+  Microseconds interval{1'000'000};  ///< virtual time between two requests
+  std::uint64_t seed = 1;            ///< of the coins
   std::vector<OrderedRequest> requests;
   FrozenMemory memory;  ///< read instead of what the stream learns; null = learn from empty
-  /// Names under which weak and strong are remembered, where `memory` was taught by other models; empty = own.
+  /// Names under which weak and strong are remembered, where `memory` was taught by other models; empty =
+  /// own.
   std::string weak_name, strong_name;
   bool keep_reasons = false;
 };
@@ -46,12 +47,12 @@ enum class ServedBy : std::uint8_t { kWeak, kStrong, kNobody };
 struct Replayed {
   std::uint32_t question = 0;
   ServedBy served = ServedBy::kNobody;
-  float quality = 0;                     ///< recorded score of the model that served; 0 when nobody did
-  std::optional<double> cost_usd;        ///< of serving: every attempt, discarded ones included; empty = unknown
-  std::optional<double> learning_usd;    ///< of the shadow that it caused, 0 without one; empty = unknown
-  std::optional<float> p_agree;          ///< predicted that weak agrees with strong
-  std::optional<bool> agrees;            ///< what its shadow found out; empty without a verdict
-  std::optional<double> score;           ///< Decision::score
+  float quality = 0;               ///< recorded score of the model that served; 0 when nobody did
+  std::optional<double> cost_usd;  ///< of serving: every attempt, discarded ones included; empty = unknown
+  std::optional<double> learning_usd;  ///< of the shadow that it caused, 0 without one; empty = unknown
+  std::optional<float> p_agree;        ///< predicted that weak agrees with strong
+  std::optional<bool> agrees;          ///< what its shadow found out; empty without a verdict
+  std::optional<double> score;         ///< Decision::score
 };
 
 struct ReplayResult {

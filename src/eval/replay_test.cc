@@ -1,5 +1,5 @@
-// Goal: a replay is production's flow, sees only what it paid for, and is the same for the same seed. Method: a
-// small recorded file with known outcomes; strategies whose figures can be told by hand.
+// Goal: a replay is production's flow, sees only what it paid for, and is the same for the same seed. Method:
+// a small recorded file with known outcomes; strategies whose figures can be told by hand.
 #include "eval/replay.h"
 
 #include <gtest/gtest.h>

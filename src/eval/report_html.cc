@@ -33,7 +33,7 @@ std::string cell(const std::optional<Measured>& figure, Unit unit) {
   if (!figure) return kNone;
   auto out = "<td>" + written(figure->mean, unit);
   if (figure->ci95) {
-    out += "<small>" + written(figure->ci95->low, unit) + " to " + written(figure->ci95->high, unit) +
+    out += "<small>" + written(figure->ci95->low, unit) + "\xE2\x80\xA6" + written(figure->ci95->high, unit) +
            "</small>";
   }
   return out + "</td>";
@@ -74,16 +74,16 @@ std::string tiles(const DatasetReport& data) {
   std::string out = "<div class=\"tiles\">" + tile(grouped(data.splits.test), "test questions");
   const struct {
     const char *row, *label;
-  } figures[] = {{"always_weak", "weak model alone, % right"},
-                 {"always_strong", "strong model alone, % right"},
-                 {"best_single", "best single model, %"},
-                 {"oracle", "oracle of the models, %"}};
+  } figures[] = {{"always_weak", "right, weak model alone"},
+                 {"always_strong", "right, strong model alone"},
+                 {"best_single", "right, best single model"},
+                 {"oracle", "right, oracle of the models"}};
   for (const auto& figure : figures) {
     if (const auto* row = row_named(data, figure.row); row && row->quality)
-      out += tile(percent(row->quality->mean), figure.label);
+      out += tile(percent(row->quality->mean) + "%", figure.label);
   }
   if (const auto* row = row_named(data, "always_weak"); row && row->cost_rel)
-    out += tile(fixed(row->cost_rel->mean, 3), "cost of weak (strong = 1)");
+    out += tile(fixed(row->cost_rel->mean, 3), "cost of weak, strong = 1");
   return out + "</div>";
 }
 
@@ -146,36 +146,39 @@ std::string plane_section(const DatasetReport& data, const SeriesStyles& styles)
          "shown.</figcaption></figure>";
 }
 
+std::string row_head(const DatasetReport& data, const StrategyRow& row) {
+  auto under = row.setting;
+  if (row.seeds > 1) under += (under.empty() ? "" : ", ") + std::to_string(row.seeds) + " seeds";
+  if (row.n != data.splits.test) under += (under.empty() ? "n = " : ", n = ") + grouped(row.n);
+  return fmt::format("<tr{}><th scope=\"row\">{}{}</th>", row.baseline ? " class=\"base\"" : "",
+                     html_text(row.strategy), under.empty() ? "" : "<small>" + html_text(under) + "</small>");
+}
+
+std::string table_open(std::string_view caption, std::initializer_list<const char*> titles,
+                       const char* last_left) {
+  auto out = fmt::format(
+      "<div class=\"scroll\"><table><caption>{}</caption><thead><tr><th class=\"l\" "
+      "scope=\"col\">strategy</th>",
+      html_text(caption));
+  for (const char* title : titles) out += fmt::format("<th scope=\"col\">{}</th>", title);
+  if (last_left) out += fmt::format("<th class=\"l\" scope=\"col\">{}</th>", last_left);
+  return out + "</tr></thead><tbody>";
+}
+
 std::string main_table(const DatasetReport& data) {
-  std::string out =
-      "<h3>All figures</h3><div class=\"scroll\"><table><caption>n = " + grouped(data.splits.test) +
-      " test questions; small print: 95% intervals by paired bootstrap. Costs: " +
-      html_text(data.cost_basis) + ".</caption><thead><tr><th class=\"l\" scope=\"col\">strategy</th>";
-  for (const char* title : {"quality, %", "kept of strong", "strong share, %", "cost, strong = 1",
-                            "with learning", "gain over own shuffle, points", "gain over mixture, points",
-                            "APGR", "CPT 50%", "CPT 80%", "AIQ", "Arena S", "USD per 1,000", "worst group"})
-    out += fmt::format("<th scope=\"col\">{}</th>", title);
-  out += "<th class=\"l\" scope=\"col\">verdict</th></tr></thead><tbody>";
+  auto out = "<h3>Main figures</h3>" +
+             table_open("n = " + grouped(data.splits.test) +
+                            " test questions; small print: 95% intervals by paired bootstrap. Costs: " +
+                            data.cost_basis + ". Grey: baselines that always run.",
+                        {"quality, %", "kept of strong", "strong share, %", "cost<small>strong = 1</small>",
+                         "gain over own shuffle<small>points</small>", "APGR", "CPT 50%", "CPT 80%"},
+                        "verdict");
   for (const auto& row : data.rows) {
-    auto under = row.setting;
-    if (row.seeds > 1) under += (under.empty() ? "" : ", ") + std::to_string(row.seeds) + " seeds";
-    if (row.n != data.splits.test) under += (under.empty() ? "n = " : ", n = ") + grouped(row.n);
-    out +=
-        fmt::format("<tr{}><th scope=\"row\">{}{}{}</th>", row.baseline ? " class=\"base\"" : "",
-                    html_text(row.strategy), under.empty() ? "" : "<small>" + html_text(under) + "</small>",
-                    row.note.empty() ? "" : "<small title=\"" + html_text(row.note) + "\">see note</small>");
-    out += cell(row.quality, Unit::kPercent) + cell(row.retention, Unit::kFraction) +
+    out += row_head(data, row) + cell(row.quality, Unit::kPercent) + cell(row.retention, Unit::kFraction) +
            cell(row.strong_share, Unit::kPercent) + cell(row.cost_rel, Unit::kFraction) +
-           cell(row.cost_rel_with_learning, Unit::kFraction) + cell(row.shuffle_gain, Unit::kPoints) +
-           cell(row.mixture_gain, Unit::kPoints) + cell(row.apgr, Unit::kFraction) +
-           cell(row.cpt50, Unit::kFraction) + cell(row.cpt80, Unit::kFraction) +
-           cell(row.aiq, Unit::kFraction) + cell(row.router_arena, Unit::kFraction);
-    out += row.cost_usd ? cell(row.cost_usd, Unit::kMoneyPerThousand) : "<td class=\"none\">unknown</td>";
-    out += row.worst_group
-               ? "<td>" + fixed(row.worst_group->mean, 3) + "<small>" + html_text(row.worst_group_name) +
-                     ", n = " + grouped(row.worst_group_n) + "</small></td>"
-               : kNone;
-    out += "<td class=\"l\">" + badge(row.verdict) + "</td></tr>";
+           cell(row.shuffle_gain, Unit::kPoints) + cell(row.apgr, Unit::kFraction) +
+           cell(row.cpt50, Unit::kFraction) + cell(row.cpt80, Unit::kFraction) + "<td class=\"l\">" +
+           badge(row.verdict) + "</td></tr>";
   }
   out += "</tbody></table></div>";
   std::string notes;
@@ -184,6 +187,30 @@ std::string main_table(const DatasetReport& data) {
       notes += "<li><b>" + html_text(row.strategy) + "</b>: " + html_text(row.note) + "</li>";
   }
   return notes.empty() ? out : out + "<ul class=\"sub\">" + notes + "</ul>";
+}
+
+std::string more_table(const DatasetReport& data) {
+  auto out =
+      "<h3>More figures</h3>" + table_open(
+                                    "Costs relative to always_strong. The worst group is the topic that "
+                                    "keeps the least of strong, with its "
+                                    "own n: the lowest of many noisy figures looks worse than it is.",
+                                    {"USD per 1,000", "cost of serving alone", "with fitting labels",
+                                     "gain over mixture<small>points</small>", "PGR", "AIQ", "Arena S",
+                                     "worst group<small>kept of strong</small>"},
+                                    nullptr);
+  for (const auto& row : data.rows) {
+    out += row_head(data, row);
+    out += row.cost_usd ? cell(row.cost_usd, Unit::kMoneyPerThousand) : "<td class=\"none\">unknown</td>";
+    out += cell(row.cost_rel_serving, Unit::kFraction) + cell(row.cost_rel_with_learning, Unit::kFraction) +
+           cell(row.mixture_gain, Unit::kPoints) + cell(row.pgr, Unit::kFraction) +
+           cell(row.aiq, Unit::kFraction) + cell(row.router_arena, Unit::kFraction);
+    out += row.worst_group ? "<td>" + fixed(row.worst_group->mean, 3) + "<small>" +
+                                 html_text(shortened_middle(row.worst_group_name, 24)) +
+                                 "</small><small>n = " + grouped(row.worst_group_n) + "</small></td></tr>"
+                           : std::string(kNone) + "</tr>";
+  }
+  return out + "</tbody></table></div>";
 }
 
 std::string learning_section(const DatasetReport& data, const SeriesStyles& styles) {
@@ -205,22 +232,42 @@ std::string learning_section(const DatasetReport& data, const SeriesStyles& styl
          "than asking the strong model everything.</figcaption></figure>";
 }
 
+std::string calibration_table(const DatasetReport& data) {
+  std::string lines;
+  for (const auto& row : data.rows) {
+    if (!row.brier && !row.ece && !row.auroc) continue;
+    lines += row_head(data, row) + cell(row.brier, Unit::kFraction) + cell(row.ece, Unit::kFraction) +
+             cell(row.auroc, Unit::kFraction) + "</tr>";
+  }
+  if (lines.empty()) return {};
+  return table_open(
+             "Brier: mean squared error of the predictions, 0 is perfect. ECE: mean distance from the dashed "
+             "line. "
+             "AUROC: how well right is told from wrong, .5 is chance.",
+             {"Brier", "ECE", "AUROC"}, nullptr) +
+         lines + "</tbody></table></div>";
+}
+
 std::string reliability_section(const DatasetReport& data, const SeriesStyles& styles) {
   std::string plots;
   for (const auto& diagram : data.reliability) {
     const auto svg = reliability_svg(diagram, styles);
     if (svg.empty()) continue;
-    plots += "<div>" + svg + "<p class=\"sub\">" + html_text(diagram.predicts) + ": Brier " +
+    plots += "<div>" + svg + "<p class=\"sub\">" + html_text(diagram.predicts) + "; Brier " +
              fixed(diagram.calibration.brier, 3) + ", ECE " + fixed(diagram.calibration.ece, 3) +
              ", n = " + grouped(diagram.calibration.n) + "</p></div>";
   }
-  if (plots.empty()) return {};
-  return "<h3>Calibration</h3><figure><div class=\"squares\">" + plots +
-         "</div><figcaption>How to read it: on the dashed line a prediction of 70% comes true in 70 of 100 "
-         "cases; below it the "
-         "strategy is too sure of itself. Bars and sizes of the marks show how many predictions stand behind "
-         "each "
-         "point.</figcaption></figure>";
+  const auto table = calibration_table(data);
+  if (plots.empty() && table.empty()) return {};
+  std::string out = "<h3>Calibration</h3>";
+  if (!plots.empty())
+    out += "<figure><div class=\"squares\">" + plots +
+           "</div><figcaption>How to read it: on the dashed line a prediction of 70% comes true in 70 of 100 "
+           "cases; below "
+           "it the strategy is too sure of itself. Bars and sizes of the marks show how many predictions "
+           "stand behind each "
+           "point.</figcaption></figure>";
+  return out + table;
 }
 
 const char* heat(double retention) {
@@ -314,7 +361,7 @@ std::string dataset_section(const DatasetReport& data, std::size_t number, const
   for (const auto& drop : data.dropped)
     out += "; left out: " + grouped(drop.n) + " (" + html_text(drop.reason) + ")";
   out += ".</p>" + tiles(data) + verdicts(data) + note_list("Know this about the data", data.notes);
-  out += plane_section(data, styles) + main_table(data) + learning_section(data, styles) +
+  out += plane_section(data, styles) + main_table(data) + more_table(data) + learning_section(data, styles) +
          reliability_section(data, styles) + topic_section(data);
   out +=
       decision_table("The ten most wrong decisions",

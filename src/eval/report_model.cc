@@ -29,6 +29,7 @@ const std::vector<NamedFigure>& row_figures() {
       {"strong_share", &StrategyRow::strong_share},
       {"cost_usd", &StrategyRow::cost_usd},
       {"cost_rel", &StrategyRow::cost_rel},
+      {"cost_rel_serving", &StrategyRow::cost_rel_serving},
       {"cost_rel_with_learning", &StrategyRow::cost_rel_with_learning},
       {"apgr", &StrategyRow::apgr},
       {"cpt50", &StrategyRow::cpt50},

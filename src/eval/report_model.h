@@ -18,7 +18,7 @@
 
 namespace brevet {
 
-// ---- The run ----------------------------------------------------------------------------------------------
+// ---- The run ----
 
 struct DropCount {
   std::string reason;  ///< such as "contaminated", "duplicate prompt and choices", "a model has no answer"
@@ -47,8 +47,7 @@ struct RunFacts {
   std::vector<std::pair<std::string, std::string>> more;  ///< further facts, name and value
 };
 
-// ---- One strategy on one data set
-// ----------------------------------------------------------------------------
+// ---- One strategy on one data set ----
 
 /// What its own decisions, shuffled, say about a strategy.
 enum class ShuffleVerdict {
@@ -105,8 +104,7 @@ struct NamedFigure {
 };
 const std::vector<NamedFigure>& row_figures();
 
-// ---- Pictures
-// -----------------------------------------------------------------------------------------------
+// ---- Pictures ----
 
 /// A point of the cost-quality plane.
 struct PlanePoint {
@@ -183,8 +181,7 @@ struct ShownDecision {
 };
 inline constexpr std::size_t kShownPromptBytes = 240;
 
-// ---- One data set, the whole report
-// --------------------------------------------------------------------------
+// ---- One data set, the whole report ----
 
 struct SplitSizes {
   std::uint64_t fitting = 0, calibration = 0, test = 0;

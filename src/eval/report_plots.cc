@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kColours = 8;
 constexpr std::size_t kMarkersUpTo = 14;  // a curve of more points is a line with a band instead of markers
 constexpr std::size_t kLabelsMax = 18;
+constexpr double kPinBeyond = .5;  // of the range of what is compared
 constexpr double kCharacterPx = 6.3, kLabelPx = 13;
 
 struct Box {
@@ -282,18 +283,38 @@ std::string plane_svg(const DatasetReport& data, const SeriesStyles& styles) {
   const bool costs = plane_has_costs(plane);
   const auto x_of = [&](const PlanePoint& point) { return costs ? point.cost_rel : point.strong_share; };
 
+  // What is compared sets the scale; an oracle or a stray model far above or below it is pinned to the edge,
+  // so that it does not press the rest flat.
   Bounds xs, ys;
-  const auto look_at = [&](const PlanePoint& point) {
+  const auto look_at = [&](const PlanePoint& point, Bounds& bounds) {
     if (const auto x = x_of(point)) {
       xs.add(*x);
-      ys.add(point.quality.mean);
+      bounds.add(point.quality.mean);
     }
   };
+  const auto of_the_pair = [&](const NamedPoint& named) {
+    return std::find(data.models.begin(), data.models.end(), named.name) != data.models.end();
+  };
   for (const auto& curve : plane.curves) {
-    for (const auto& point : curve.points) look_at(point);
+    for (const auto& point : curve.points) look_at(point, ys);
   }
-  for (const auto& named : plane.single_models) look_at(named.point);
-  for (const auto& named : plane.oracles) look_at(named.point);
+  for (const auto& named : plane.single_models) {
+    if (of_the_pair(named)) look_at(named.point, ys);
+  }
+  Bounds others;
+  for (const auto& named : plane.single_models) look_at(named.point, others);
+  for (const auto& named : plane.oracles) look_at(named.point, others);
+  if (!ys.any()) ys = others;
+  if (others.any()) {
+    const double reach = kPinBeyond * std::max(ys.high - ys.low, .01);
+    const Bounds core = ys;
+    const auto stretch = [&](const PlanePoint& point) {
+      const double quality = point.quality.mean;
+      if (x_of(point) && quality >= core.low - reach && quality <= core.high + reach) ys.add(quality);
+    };
+    for (const auto& named : plane.single_models) stretch(named.point);
+    for (const auto& named : plane.oracles) stretch(named.point);
+  }
   if (!xs.any()) return {};
   xs.add(0);
   xs.high *= 1.04;
@@ -312,7 +333,8 @@ std::string plane_svg(const DatasetReport& data, const SeriesStyles& styles) {
       "<text class=\"axis-title\" transform=\"translate(15,{}) rotate(-90)\" text-anchor=\"middle\">quality, "
       "%</text>",
       px((frame.top + frame.height - frame.bottom) / 2));
-  out += text_at(frame.left + 8, frame.top + 16, "hint", "start", "\xE2\x86\x96 better: cheaper and higher");
+  out += text_at(frame.width - frame.right - 8, frame.height - frame.bottom - 10, "hint", "end",
+                 "\xE2\x86\x96 better: cheaper and higher");
 
   if (costs && plane.hull.size() > 1) {
     std::vector<std::pair<double, double>> path;
@@ -323,7 +345,8 @@ std::string plane_svg(const DatasetReport& data, const SeriesStyles& styles) {
   }
 
   Labels labels({frame.left + 2, frame.top + 2, frame.width - frame.right, frame.height - frame.bottom - 2});
-  labels.occupy(frame.left + 90, frame.top + 12, 12);
+  for (const double along : {20.0, 60.0, 100.0, 140.0, 180.0})
+    labels.occupy(frame.width - frame.right - along, frame.height - frame.bottom - 14, 20);
   std::string bands, lines, marks, curve_labels;
   for (const auto& curve : plane.curves) {
     const auto style = curve.baseline ? SeriesStyles::Style{"muted", 0} : styles.of(curve.strategy);
@@ -374,33 +397,47 @@ std::string plane_svg(const DatasetReport& data, const SeriesStyles& styles) {
       }
     }
   }
+  // Pixel of a quality, at the edge when it lies beyond, with an arrow for the label.
+  const auto pinned = [&](double quality) {
+    if (quality > ys.high)
+      return std::pair(frame.top + 11, std::string("\xE2\x86\x91 " + percent(quality) + "%"));
+    if (quality < ys.low)
+      return std::pair(frame.height - frame.bottom - 9,
+                       std::string("\xE2\x86\x93 " + percent(quality) + "%"));
+    return std::pair(y.at(quality), std::string());
+  };
+  const auto label_of = [](const std::string& name, const std::string& arrow) {
+    return arrow.empty() ? name : shortened_middle(name, 20) + " " + arrow;
+  };
   for (const auto& named : plane.single_models) {
-    if (const auto at = x_of(named.point)) labels.occupy(x.at(*at), y.at(named.point.quality.mean), 7);
+    if (const auto at = x_of(named.point))
+      labels.occupy(x.at(*at), pinned(named.point.quality.mean).first, 7);
   }
   std::string singles;
-  const auto draw_single = [&](const NamedPoint& named, bool labelled) {
+  const auto draw_single = [&](const NamedPoint& named) {
     const auto at = x_of(named.point);
     if (!at) return;
-    const double px_x = x.at(*at), px_y = y.at(named.point.quality.mean);
-    singles += marker(
-        1, px_x, px_y, 5, "single",
-        named.name + ": " + quality_text(named.point.quality) + (costs ? ", cost " + fixed(*at, 3) : ""));
-    if (labelled) singles += labels.place(px_x, px_y, named.name, "label");
+    const double px_x = x.at(*at);
+    const auto [px_y, arrow] = pinned(named.point.quality.mean);
+    singles += marker(1, px_x, px_y, 5, "single",
+                      named.name + ": " + quality_text(named.point.quality) +
+                          (costs ? ", cost " + fixed(*at, 3) : std::string()));
+    singles += labels.place(px_x, px_y, label_of(named.name, arrow), "label");
   };
   for (const auto& named : plane.oracles) {
     if (const auto at = x_of(named.point)) {
-      const double px_x = x.at(*at), px_y = y.at(named.point.quality.mean);
-      singles += star(
-          px_x, px_y, 9,
-          named.name + ": " + quality_text(named.point.quality) + (costs ? ", cost " + fixed(*at, 3) : ""));
+      const double px_x = x.at(*at);
+      const auto [px_y, arrow] = pinned(named.point.quality.mean);
+      singles += star(px_x, px_y, 9,
+                      named.name + ": " + quality_text(named.point.quality) +
+                          (costs ? ", cost " + fixed(*at, 3) : std::string()));
       labels.occupy(px_x, px_y, 8);
-      singles += labels.place(px_x, px_y, named.name, "label strong");
+      singles += labels.place(px_x, px_y, label_of(named.name, arrow), "label strong");
     }
   }
   // The pair first: its labels must find room.
   for (const auto& named : plane.single_models) {
-    if (std::find(data.models.begin(), data.models.end(), named.name) != data.models.end())
-      draw_single(named, true);
+    if (of_the_pair(named)) draw_single(named);
   }
   for (const auto& curve : plane.curves) {
     if (curve.baseline) continue;
@@ -409,14 +446,14 @@ std::string plane_svg(const DatasetReport& data, const SeriesStyles& styles) {
       if (x_of(point)) points.push_back(&point);
     }
     if (points.empty()) continue;
+    // Where the curve bows most it is furthest from its neighbours.
     const auto style = styles.of(curve.strategy);
     const auto& middle = *points[points.size() == 1 ? 0 : points.size() * 2 / 5];
-    curve_labels +=
-        labels.place(x.at(*x_of(middle)), y.at(middle.quality.mean), curve.strategy, "label " + style.css);
+    curve_labels += labels.place(x.at(*x_of(middle)), y.at(middle.quality.mean), curve.strategy,
+                                 "label strong " + style.css);
   }
   for (const auto& named : plane.single_models) {
-    if (std::find(data.models.begin(), data.models.end(), named.name) == data.models.end())
-      draw_single(named, true);
+    if (!of_the_pair(named)) draw_single(named);
   }
   return out + bands + lines + marks + singles + curve_labels + "</svg>";
 }

@@ -19,7 +19,7 @@ std::string_view report_style() {
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif}
-main,header,footer{max-width:1180px;margin:0 auto;padding:0 20px}
+main,header,footer{max-width:1280px;margin:0 auto;padding:0 20px}
 header{padding-top:28px}
 h1{font-size:26px;line-height:1.2;margin:0 0 6px}
 h2{font-size:21px;margin:0 0 4px}
@@ -47,10 +47,11 @@ svg.swatch{width:34px;height:16px;display:inline-block;vertical-align:-3px;margi
 .legend{list-style:none;padding:0;margin:8px 0 0;display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13.5px}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:16px}
 .squares{display:grid;grid-template-columns:repeat(auto-fill,minmax(255px,1fr));gap:16px}
+.squares p{font-size:13px;margin:0}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:13.5px;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--muted);font-size:13.5px;padding-bottom:6px;caption-side:top}
-th,td{padding:5px 9px;border-bottom:1px solid var(--grid);text-align:right;vertical-align:top}
+th,td{padding:5px 7px;border-bottom:1px solid var(--grid);text-align:right;vertical-align:top}
 th{font-weight:600;color:var(--muted);border-bottom-color:var(--line);vertical-align:bottom}
 tbody th{font-weight:600;color:var(--ink);text-align:left;border-bottom-color:var(--grid);vertical-align:top}
 td.l,th.l{text-align:left}

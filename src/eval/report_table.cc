@@ -116,7 +116,7 @@ std::string main_table(const DatasetReport& data) {
                {"retain", 6},
                {"strong", 6},
                {"cost", 6},
-               {"+learn", 6},
+               {"+fit", 6},
                {"APGR", 5},
                {"CPT50", 5},
                {"gain over shuffle, pts", 22},
@@ -219,14 +219,16 @@ std::string report_table(const EvalReport& report) {
     out += dataset_text(data);
   }
   out += transfer_table(report);
-  out += "\n" +
-         wrapped(
-             "retain: quality / always_strong. strong, cost (always_strong = 1; +learn with every call made "
-             "to learn), CPT and worst group (retention) are fractions. verdict: against the strategy's own "
-             "decisions, shuffled. " +
-                 std::to_string(report.run.seeds) + " seeds, order " + report.run.order +
-                 "; intervals: 95%, paired bootstrap.",
-             "", "");
+  out += "\n" + wrapped(
+                    "retain: quality / always_strong. cost: always_strong = 1, everything paid while "
+                    "serving, shadows and "
+                    "guides included; +fit: and the fitting labels. strong, CPT and worst (the group that "
+                    "keeps least of "
+                    "strong) are fractions. verdict: against the strategy's own "
+                    "decisions, shuffled. " +
+                        std::to_string(report.run.seeds) + " seeds, order " + report.run.order +
+                        "; intervals: 95%, paired bootstrap.",
+                    "", "");
   for (const auto& note : report.notes) out += wrapped(note, "note: ", "  ");
   return out;
 }

@@ -144,6 +144,26 @@ TEST(ReportHtml, IsSelfContainedAndEscaped) {
   EXPECT_EQ(html, report_html(made_up_report()));
 }
 
+TEST(ReportHtml, EveryTableLineHasTheCellsOfItsHead) {
+  const auto html = report_html(made_up_report());
+  const auto count = [](std::string_view text, std::string_view what) {
+    std::size_t found = 0;
+    for (std::size_t at = 0; (at = text.find(what, at)) != std::string_view::npos; ++at) ++found;
+    return found;
+  };
+  std::size_t tables = 0;
+  for (std::size_t at = 0; (at = html.find("<thead>", at)) != std::string::npos; ++at) {
+    const auto end = html.find("</table>", at), body = html.find("<tbody>", at);
+    const auto columns = count(std::string_view(html).substr(at, body - at), "<th ");
+    for (std::size_t line = body; (line = html.find("<tr", line)) < end; ++line) {
+      const auto text = std::string_view(html).substr(line, html.find("</tr>", line) - line);
+      EXPECT_EQ(count(text, "<td") + count(text, "<th "), columns) << text;
+    }
+    ++tables;
+  }
+  EXPECT_GE(tables, 12u);
+}
+
 TEST(ReportHtml, SurvivesAnEmptyReport) {
   EvalReport report;
   EXPECT_NE(report_html(report).find("</html>"), std::string::npos);

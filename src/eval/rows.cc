@@ -227,9 +227,8 @@ void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const StaticS
   take_curve_metrics(row, figures);
 }
 
-void fill_calibration(StrategyRow& row, const TestColumns& test,
-                      const std::vector<double>& predicted, std::optional<Calibration>& diagram,
-                      const RowOptions& options) {
+void fill_calibration(StrategyRow& row, const TestColumns& test, const std::vector<double>& predicted,
+                      std::optional<Calibration>& diagram, const RowOptions& options) {
   std::vector<double> guess;
   std::vector<double> truth;
   std::vector<std::uint32_t> cluster;

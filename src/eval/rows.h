@@ -51,10 +51,9 @@ void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const DialStr
                         const RowOptions& options);
 void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const StaticSweep& sweep,
                         const RowOptions& options);
-/// Brier, ECE and AUROC of a probability that weak agrees with strong, by question of one order (NaN = none was
-/// given): a mean over orders would look better calibrated than any of them is.
-void fill_calibration(StrategyRow& row, const TestColumns& test,
-                      const std::vector<double>& predicted, std::optional<Calibration>& diagram,
-                      const RowOptions& options);
+/// Brier, ECE and AUROC of a probability that weak agrees with strong, by question of one order (NaN = none
+/// was given): a mean over orders would look better calibrated than any of them is.
+void fill_calibration(StrategyRow& row, const TestColumns& test, const std::vector<double>& predicted,
+                      std::optional<Calibration>& diagram, const RowOptions& options);
 
 }  // namespace brevet

@@ -158,8 +158,8 @@ struct QuestionSums {
 
 }  // namespace
 
-Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>& questions, std::size_t strong,
-                        const ReplayResult& result) {
+Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>& questions,
+                        std::size_t strong, const ReplayResult& result) {
   Stream out;
   std::unordered_map<std::uint32_t, std::size_t> place;
   for (std::size_t i = 0; i < questions.size(); ++i) place[questions[i]] = i;
@@ -228,8 +228,8 @@ Result<std::vector<Stream>> run_streams(const std::vector<StreamTask>& tasks, co
   std::atomic<std::size_t> next{0};
   std::atomic<bool> ended{false};
   std::mutex mutex;
-  std::size_t done = 0;       // guarded by mutex
-  std::size_t computed = 0;   // guarded by mutex
+  std::size_t done = 0;        // guarded by mutex
+  std::size_t computed = 0;    // guarded by mutex
   std::optional<Error> error;  // guarded by mutex
   const auto started = std::chrono::steady_clock::now();
   const auto work = [&] {

@@ -1,9 +1,9 @@
 // Many replays on a few threads: what is kept of each, progress with time left, interruption and resumption.
 //
-// Called by the engine. A stream's figures are kept by test question, so that strategies, settings and seeds can
-// be paired. Results do not depend on the number of threads or on where a run was interrupted. A finished
-// stream is written to the work folder under the hash of everything that decided it; a file that is torn or of
-// another kind is made anew.
+// Called by the engine. A stream's figures are kept by test question, so that strategies, settings and seeds
+// can be paired. Results do not depend on the number of threads or on where a run was interrupted. A finished
+// stream is written to the work folder under the hash of everything that decided it; a file that is torn or
+// of another kind is made anew.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ struct StreamMark {
 };
 
 struct Stream {
-  /// By place in the list of test questions; a question asked several times has the mean of them. NaN = unknown.
+  /// By place in the list of test questions; a question asked several times has the mean of them. NaN =
+  /// unknown.
   std::vector<float> quality, strong, cost, learning, p_agree, score;
   std::vector<StreamMark> marks;  ///< at 1,000, 5,000 and all requests
   std::uint64_t requests = 0, failed = 0, shadows = 0, cannot_tell = 0, guide_calls = 0, judge_calls = 0;
@@ -54,7 +55,7 @@ struct StreamOptions {
 Result<std::vector<Stream>> run_streams(const std::vector<StreamTask>& tasks, const StreamOptions& options);
 
 /// The figures of a finished replay.
-Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>& questions, std::size_t strong,
-                        const ReplayResult& result);
+Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>& questions,
+                        std::size_t strong, const ReplayResult& result);
 
 }  // namespace brevet

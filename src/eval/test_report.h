@@ -27,6 +27,7 @@ inline StrategyRow made_up_row(const std::string& dataset, const std::string& st
   if (costs) {
     row.cost_usd = made_up(.0016 * (.02 + .98 * share), .00002);
     row.cost_rel = made_up(.02 + .98 * share, .004);
+    row.cost_rel_serving = made_up(.02 + .96 * share, .004);
     row.router_arena = made_up(quality * .93, .01);
     row.cost_basis = "assumed";
   } else {
