@@ -22,6 +22,7 @@ full_steps() {
   step tidy scripts/tidy
   step tokenizer-reference "$BREVET_THIRD_PARTY/reference/bin/python" tests/tokenizer_reference.py
   step encoder-reference "$BREVET_THIRD_PARTY/reference/bin/python" tests/encoder_reference.py
+  step metrics-reference "$BREVET_THIRD_PARTY/reference/bin/python" tests/metrics_reference.py
   step clients-install clients_ready
   step client-python "$BREVET_THIRD_PARTY/clients/python/bin/python" tests/clients/openai_python.py
   export BREVET_NODE_MODULES="$BREVET_THIRD_PARTY/clients/node/node_modules"

@@ -19,8 +19,8 @@ ThresholdRow row_at(const std::vector<ScoredOutcome>& outcomes, double threshold
 
 }  // namespace
 
-Result<Calibration> calibrate_threshold(const std::vector<ScoredOutcome>& outcomes,
-                                        const CalibrationOptions& options) {
+Result<ThresholdCalibration> calibrate_threshold(const std::vector<ScoredOutcome>& outcomes,
+                                                 const CalibrationOptions& options) {
   constexpr std::size_t kOutcomesMin = 50;
   if (outcomes.size() < kOutcomesMin) {
     return fail(ErrorKind::kCallerInvalid, "too_few_outcomes",
@@ -33,7 +33,7 @@ Result<Calibration> calibrate_threshold(const std::vector<ScoredOutcome>& outcom
   std::vector<double> scores;
   for (const auto& outcome : choosing) scores.push_back(outcome.score);
   std::sort(scores.begin(), scores.end());
-  Calibration out;
+  ThresholdCalibration out;
   for (std::size_t step = 0; step < options.steps; ++step) {
     const double threshold = scores[step * scores.size() / options.steps];
     if (!out.rows.empty() && out.rows.back().threshold == threshold) continue;

@@ -35,7 +35,7 @@ struct CalibrationOptions {
   std::size_t steps = 40;   ///< thresholds tried: quantiles of the scores
 };
 
-struct Calibration {
+struct ThresholdCalibration {
   std::vector<ThresholdRow> rows;     ///< on the choosing half, lowest threshold first
   std::optional<double> threshold;    ///< empty: no threshold reaches the target
   std::optional<ThresholdRow> check;  ///< the chosen threshold on the other half
@@ -44,7 +44,7 @@ struct Calibration {
 /// Fits on every other outcome and checks on the rest. The candidate thresholds are tested from the strictest
 /// down and the search stops at the first that fails (fixed-sequence testing: Angelopoulos et al., Learn then
 /// Test, 2021), so looking at many does not inflate the error. Errors: too_few_outcomes (under 50).
-Result<Calibration> calibrate_threshold(const std::vector<ScoredOutcome>& outcomes,
-                                        const CalibrationOptions& options);
+Result<ThresholdCalibration> calibrate_threshold(const std::vector<ScoredOutcome>& outcomes,
+                                                 const CalibrationOptions& options);
 
 }  // namespace brevet
