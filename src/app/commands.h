@@ -60,6 +60,40 @@ struct PlayFlags {
 };
 int play_command(const PlayFlags& flags);
 
+struct EvalFlags {
+  std::vector<std::string> data;  ///< FILE or FILE@WEAK,STRONG[,...]
+  std::string models;             ///< "WEAK,STRONG" or a ladder, for files without their own
+  std::string strategies = "rar,adaptive";
+  std::string responses;
+  std::string prices;
+  std::string groups;
+  std::string drop;  ///< "contaminated,duplicates" or one of them
+  std::string without_subject;
+  std::string signal = "agreement";
+  std::string order = "random";
+  std::string at = "strong_share=.5";
+  std::size_t seeds = 5;
+  std::uint64_t seed = 1;
+  std::size_t fit_labels = 1500;
+  std::size_t calibration_labels = 500;
+  std::size_t questions = 0;
+  std::size_t lag = 0;
+  double budget_share = .1;
+  double allowance_usd = .05;
+  bool guides = false;
+  bool dials = true;
+  bool transfer = true;
+  bool encoder = true;
+  int bootstrap = 1000;
+  int threads = 0;  ///< 0 = one per core
+  std::string work;
+  std::string cache;
+  std::string json;
+  std::string report;
+  std::string command;  ///< as typed
+};
+int eval_command(const EvalFlags& flags);
+
 struct RouteFlags {
   std::string prompt;
   std::string system;

@@ -79,6 +79,56 @@ int run(int argc, char** argv) {
   play_app->add_flag("!--no-guides", play.guides, "Do not let the strong model write guides");
   play_app->callback([&] { status = play_command(play); });
 
+  EvalFlags eval;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = word.find_first_of(" {};*?'\"$") == std::string::npos;
+    eval.command += (i > 0 ? " " : "") + (i == 0 ? "brevet" : plain ? word : "'" + word + "'");
+  }
+  auto* eval_app = app.add_subcommand(
+      "eval", "What strategies would have cost on recorded outcomes, how good they would have been, how sure");
+  eval_app->add_option("--data", eval.data, "Outcome files: FILE, or FILE@WEAK,STRONG with models of its own")
+      ->required();
+  eval_app->add_option("--models", eval.models, "WEAK,STRONG, or a ladder from weakest to strongest");
+  eval_app->add_option("--strategies", eval.strategies,
+                       "As name or name{key=value;...}, separated by commas; baselines are always there");
+  eval_app->add_option("--responses", eval.responses, "Response texts, joined to the data by id")
+      ->check(CLI::ExistingFile);
+  eval_app->add_option("--prices", eval.prices, "Price file for models without recorded costs")
+      ->check(CLI::ExistingFile);
+  eval_app->add_option("--groups", eval.groups, "JSON object {record id: group}, for the worst group")
+      ->check(CLI::ExistingFile);
+  eval_app->add_option("--drop", eval.drop, "contaminated, duplicates, or both with a comma");
+  eval_app->add_option("--without-subject", eval.without_subject, "Leave this subject out");
+  eval_app->add_option("--signal", eval.signal, "What learning is told: agreement with the reference, or truth")
+      ->check(CLI::IsMember({"agreement", "truth"}));
+  eval_app->add_option("--order", eval.order,
+                       "random, topic-blocked or drifting, with +repeats=.3, +paraphrases=.5, +sessions=4");
+  eval_app->add_option("--at", eval.at, "Operating point of the rows: strong_share=S");
+  eval_app->add_option("--seeds", eval.seeds, "Orders of each strategy that learns")->check(CLI::Range(1, 1000));
+  eval_app->add_option("--seed", eval.seed, "Seed of the first order, of the split and of the bootstrap");
+  eval_app->add_option("--fit-labels", eval.fit_labels, "Questions that fitted strategies may see");
+  eval_app->add_option("--calibration-labels", eval.calibration_labels,
+                       "Further questions on which thresholds are chosen");
+  eval_app->add_option("--questions", eval.questions, "Only the first so many of each file; 0 = all");
+  eval_app->add_option("--lag", eval.lag, "Requests until what was learned is visible");
+  eval_app->add_option("--budget-share", eval.budget_share, "Learning budget, as a share of serving cost")
+      ->check(CLI::Range(0.0, 1e9));
+  eval_app->add_option("--allowance-usd", eval.allowance_usd, "Learning budget beside the share")
+      ->check(CLI::Range(0.0, 1e6));
+  eval_app->add_flag("--guides", eval.guides,
+                     "Let the reference be asked for guides (recorded answers cannot show their effect)");
+  eval_app->add_flag("!--no-dials", eval.dials, "Only the operating point of strategies that learn, no curve");
+  eval_app->add_flag("!--no-transfer", eval.transfer, "Do not test fitted strategies on the other files");
+  eval_app->add_flag("!--no-encoder", eval.encoder, "Without embeddings");
+  eval_app->add_option("--bootstrap", eval.bootstrap, "Bootstrap rounds")->check(CLI::Range(0, 1'000'000));
+  eval_app->add_option("--threads", eval.threads, "0 = one per core")->check(CLI::Range(0, 256));
+  eval_app->add_option("--work", eval.work, "Folder of finished streams, for going on after an interruption");
+  eval_app->add_option("--cache", eval.cache, "Folder of embeddings and neighbour lists");
+  eval_app->add_option("--json", eval.json, "Write the figures there");
+  eval_app->add_option("--report", eval.report, "Write a self-contained HTML report there");
+  eval_app->callback([&] { status = eval_command(eval); });
+
   UpstreamCommand upstream;
   auto* upstream_app =
       app.add_subcommand("upstream", "Serve recorded or simulated models as OpenAI endpoints");

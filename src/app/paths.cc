@@ -2,7 +2,11 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <system_error>
+
+#include "base/random.h"
 
 namespace brevet {
 
@@ -24,6 +28,23 @@ std::string local_model_path() {
     if (entry.path().extension() == ".gguf") return entry.path().string();
   }
   return {};
+}
+
+std::string eval_cache_folder() {
+  const auto set = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value != nullptr ? value : "");
+  };
+  if (const auto own = set("BREVET_CACHE"); !own.empty()) return own;
+  if (const auto cache = set("XDG_CACHE_HOME"); !cache.empty()) return cache + "/brevet";
+  if (const auto home = set("HOME"); !home.empty()) return home + "/.cache/brevet";
+  return (std::filesystem::temp_directory_path() / "brevet-cache").string();
+}
+
+std::string own_build_hash() {
+  std::ifstream in("/proc/self/exe", std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(in)), {});
+  return bytes.empty() ? std::string() : std::to_string(hash_bytes(bytes));
 }
 
 std::string make_temporary_folder(const std::string& prefix) {

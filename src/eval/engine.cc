@@ -118,6 +118,7 @@ class SetEvaluation {
   const QuestionSet& set() const { return *set_; }
   const TestColumns& test() const { return test_; }
   const Fitted& fitted() const { return fitted_; }
+  const std::vector<StreamTask>& tasks() const { return tasks_; }
 
   struct SweptScores {
     std::vector<double> test, calibration;  ///< higher = more need for strong
@@ -231,7 +232,7 @@ Result<std::size_t> SetEvaluation::add_tasks(const EvalStrategy& strategy, std::
     task.key = fmt::format(
         "1|{}|{:016x}|{}|{}|{}|drop {}{}|without {}|fit {} {}|max {}|truth {}|seed {} {}|order {}|lag {}|"
         "learn {} {} {} {} {} {}|reasons {}|prices {}",
-        BREVET_VERSION, set_->content_hash(), set_->encoder_hash(), fmt::join(set_->models(), ","),
+        std::string(BREVET_VERSION) + options_.build, set_->content_hash(), set_->encoder_hash(), fmt::join(set_->models(), ","),
         strategy.name + "{" + options + "}", from.drop.contaminated, from.drop.duplicates,
         from.without_subject, from.fit_labels, from.calibration_labels, from.questions_max, from.truth_signal,
         options_.seed, seed, order_text(options_.order), options_.lag, learning.budget_share,
@@ -924,6 +925,7 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
       }
     }
   }
+  for (const auto& one : sets) forget_streams(one->tasks(), options.work_folder);
   auto& run = report.run;
   run.command = options.command;
   run.version = BREVET_VERSION;

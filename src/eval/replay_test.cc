@@ -120,7 +120,8 @@ TEST(Replay, SameSeedSameStream) {
     auto plan = plan_for(data, "random_mixture", {{"strong_share", .5}});
     plan.seed = seed;
     std::vector<ServedBy> served;
-    for (const auto& request : replay(*data.set, plan).value().requests) served.push_back(request.served);
+    const auto result = replay(*data.set, plan).value();
+    for (const auto& request : result.requests) served.push_back(request.served);
     return served;
   };
   EXPECT_EQ(run(1), run(1));
@@ -155,11 +156,13 @@ TEST(Replay, FrozenMemoryIsReadAndNeverChanged) {
   auto plan = plan_for(data, "exact_lookup");
   plan.learn = false;
   plan.memory = taught.memory;
-  for (const auto& request : replay(*data.set, plan).value().requests) {
+  const auto fresh = replay(*data.set, plan).value();
+  for (const auto& request : fresh.requests) {
     EXPECT_EQ(request.served, ServedBy::kStrong) << "a test question was in the fitted memory";
   }
   plan.requests = fitting;
-  for (const auto& request : replay(*data.set, plan).value().requests) {
+  const auto again = replay(*data.set, plan).value();
+  for (const auto& request : again.requests) {
     EXPECT_EQ(request.served == ServedBy::kWeak, data.set->score(request.question, 0) == 1);
   }
 }

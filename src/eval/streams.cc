@@ -215,6 +215,12 @@ Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>
   return out;
 }
 
+void forget_streams(const std::vector<StreamTask>& tasks, const std::string& work_folder) {
+  if (work_folder.empty()) return;
+  std::error_code ignored;
+  for (const auto& task : tasks) std::filesystem::remove(path_of(task, work_folder), ignored);
+}
+
 Result<std::vector<Stream>> run_streams(const std::vector<StreamTask>& tasks, const StreamOptions& options) {
   if (!options.work_folder.empty()) {
     std::error_code failed;

@@ -54,6 +54,9 @@ struct StreamOptions {
 /// Errors: interrupted (kCancelled) when `stop` said so, those of replay().
 Result<std::vector<Stream>> run_streams(const std::vector<StreamTask>& tasks, const StreamOptions& options);
 
+/// Removes what run_streams() kept of these tasks, once nobody needs it any more.
+void forget_streams(const std::vector<StreamTask>& tasks, const std::string& work_folder);
+
 /// The figures of a finished replay.
 Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>& questions,
                         std::size_t strong, const ReplayResult& result);

@@ -1,0 +1,245 @@
+// `brevet eval`: strategies and baselines on recorded outcomes, as JSON, a table and a report in HTML.
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "app/commands.h"
+#include "app/paths.h"
+#include "eval/engine.h"
+#include "eval/report_html.h"
+#include "eval/report_json.h"
+#include "eval/report_table.h"
+#include "features/embedding_file.h"
+#include "features/encoder.h"
+
+namespace brevet {
+namespace {
+
+std::vector<std::string> split_list(const std::string& text, char separator) {
+  std::vector<std::string> out;
+  std::string part;
+  int depth = 0;  // options in braces may hold the separator
+  for (const char c : text) {
+    if (c == '{') ++depth;
+    if (c == '}') --depth;
+    if (c == separator && depth <= 0) {
+      out.push_back(std::move(part));
+      part.clear();
+    } else {
+      part += c;
+    }
+  }
+  if (!part.empty()) out.push_back(std::move(part));
+  return out;
+}
+
+/// FILE or FILE@WEAK,STRONG: split at the first '@' after the extension, for names of models may hold one.
+struct DataArgument {
+  std::string file;
+  std::vector<std::string> models;
+};
+DataArgument parse_data(const std::string& text) {
+  for (const std::string_view extension : {".jsonl.gz@", ".jsonl@"}) {
+    const auto found = text.find(extension);
+    if (found == std::string::npos) continue;
+    const auto at = found + extension.size() - 1;
+    return {text.substr(0, at), split_list(text.substr(at + 1), ',')};
+  }
+  return {text, {}};
+}
+
+Result<> apply_at(const std::string& at, EvalOptions& options) {
+  if (at.empty()) return {};
+  constexpr std::string_view kShare = "strong_share=";
+  double share = -1;
+  if (at.starts_with(kShare)) {
+    char* end = nullptr;
+    share = std::strtod(at.c_str() + kShare.size(), &end);
+    if (end == at.c_str() + kShare.size() || *end != '\0') share = -1;
+  }
+  if (share < 0 || share > 1) {
+    return fail(ErrorKind::kCallerInvalid, "bad_operating_point",
+                "'" + at + "' is no operating point; say strong_share=S with S from 0 to 1.", "--at");
+  }
+  options.at_strong_share = share;
+  return {};
+}
+
+std::string utc_now() {
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+double peak_memory_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+Result<> write_file(const std::string& path, const std::string& text) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << text;
+  if (!out.flush())
+    return fail(ErrorKind::kCallerInvalid, "output_unwritable", "Cannot write " + path + ".", "output");
+  return {};
+}
+
+/// One line that is drawn over itself on a terminal, and a line now and then elsewhere.
+class Progress {
+ public:
+  void tell(const std::string& what, std::size_t done, std::size_t all, std::optional<double> left) {
+    const auto now = std::chrono::steady_clock::now();
+    const bool terminal = isatty(STDERR_FILENO) != 0;
+    const auto patience = terminal ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10'000);
+    if (now - last_ < patience) return;
+    last_ = now;
+    auto text = fmt::format("{} {} of {}", what, done, all);
+    if (left) text += fmt::format(", about {} left", duration(*left));
+    if (terminal) {
+      fmt::print(stderr, "\r\033[K{}", text);
+      drawn_ = true;
+    } else {
+      fmt::print(stderr, "{}\n", text);
+    }
+    std::fflush(stderr);
+  }
+  void end() {
+    if (drawn_) fmt::print(stderr, "\r\033[K");
+    drawn_ = false;
+  }
+
+ private:
+  static std::string duration(double seconds) {
+    if (seconds < 90) return fmt::format("{:.0f} s", seconds);
+    return fmt::format("{:.0f} min", seconds / 60);
+  }
+  std::chrono::steady_clock::time_point last_{};
+  bool drawn_ = false;
+};
+
+Result<EvalOptions> options_of(const EvalFlags& flags) {
+  EvalOptions options;
+  if (flags.data.empty())
+    return fail(ErrorKind::kCallerInvalid, "missing_data", "Say --data FILE: recorded outcomes.", "--data");
+  std::shared_ptr<const PriceTable> prices;
+  if (!flags.prices.empty()) {
+    auto loaded = PriceTable::load(flags.prices);
+    if (!loaded) return fail(loaded.error());
+    prices = std::make_shared<const PriceTable>(std::move(*loaded));
+    options.prices = flags.prices;
+  }
+  for (const auto& text : flags.data) {
+    const auto data = parse_data(text);
+    QuestionSetOptions set;
+    set.file = data.file;
+    set.models = data.models.empty() ? split_list(flags.models, ',') : data.models;
+    set.responses_file = flags.responses;
+    set.prices = prices;
+    set.without_subject = flags.without_subject;
+    set.groups_file = flags.groups;
+    set.fit_labels = flags.fit_labels;
+    set.calibration_labels = flags.calibration_labels;
+    set.questions_max = flags.questions;
+    set.seed = flags.seed;
+    set.truth_signal = flags.signal == "truth";
+    for (const auto& what : split_list(flags.drop, ',')) {
+      if (what == "contaminated") {
+        set.drop.contaminated = true;
+      } else if (what == "duplicates") {
+        set.drop.duplicates = true;
+      } else {
+        return fail(ErrorKind::kCallerInvalid, "bad_drop",
+                    "'" + what + "' cannot be dropped; say contaminated, duplicates or both.", "--drop");
+      }
+    }
+    // Two runs over one file, such as with two pairs of models, are two data sets of the report.
+    std::size_t same = 0;
+    for (const auto& other : options.sets) same += other.file == set.file ? 1 : 0;
+    if (same > 0 || !data.models.empty()) {
+      auto name = std::filesystem::path(set.file).filename().string();
+      set.name = name.substr(0, name.find(".jsonl"));
+      if (same > 0) set.name += fmt::format("@{},{}", set.models.front(), set.models.back());
+    }
+    options.sets.push_back(std::move(set));
+  }
+  for (const auto& text : split_list(flags.strategies, ',')) {
+    auto strategy = parse_eval_strategy(text);
+    if (!strategy) return fail(strategy.error());
+    options.strategies.push_back(std::move(*strategy));
+  }
+  auto order = parse_order(flags.order);
+  if (!order) return fail(order.error());
+  options.order = *order;
+  options.seeds = flags.seeds;
+  options.seed = flags.seed;
+  if (auto done = apply_at(flags.at, options); !done) return fail(done.error());
+  options.lag = flags.lag;
+  options.learning.budget_share = flags.budget_share;
+  options.learning.allowance = Money::from_usd(flags.allowance_usd);
+  options.learning.guides = flags.guides;
+  options.bootstrap_rounds = flags.bootstrap;
+  options.threads =
+      flags.threads > 0 ? flags.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  options.dials = flags.dials;
+  options.transfer = flags.transfer;
+  options.cache_folder = flags.cache.empty() ? eval_cache_folder() : flags.cache;
+  options.work_folder = flags.work.empty() ? options.cache_folder + "/streams" : flags.work;
+  options.build = own_build_hash();
+  options.command = flags.command;
+  return options;
+}
+
+}  // namespace
+
+int eval_command(const EvalFlags& flags) {
+  interrupted();
+  auto options = options_of(flags);
+  if (!options) return complain(options.error(), 2);
+  std::unique_ptr<EmbeddingPool> pool;
+  std::unique_ptr<EmbeddingPool> kept;
+  if (flags.encoder) {
+    EncoderOptions encoder;
+    encoder.folder = encoder_folder();
+    auto made = make_encoder(encoder);
+    if (!made) return complain(made.error());
+    EmbeddingPoolOptions pool_options;
+    pool_options.threads = options->threads;
+    pool = make_embedding_pool(*made, pool_options);
+    std::error_code ignored;
+    std::filesystem::create_directories(options->cache_folder, ignored);
+    auto file = make_embedding_file(
+        *pool, {options->cache_folder + "/embeddings-" + (*made)->hash().substr(0, 16) + ".bin"});
+    if (!file) return complain(file.error());
+    kept = std::move(*file);
+  }
+  Progress progress;
+  options->progress = [&](const std::string& what, std::size_t done, std::size_t all,
+                          std::optional<double> left) { progress.tell(what, done, all, left); };
+  options->stop = [] { return interrupted(); };
+  const auto started = utc_now();
+  auto report = evaluate(*options, kept.get());
+  progress.end();
+  if (!report) return complain(report.error(), report.error().code == "interrupted" ? 130 : 1);
+  report->timing.started_utc = started;
+  report->timing.peak_memory_mib = peak_memory_mib();
+  report->timing.machine = fmt::format("{} threads", options->threads);
+  fmt::print("{}", report_table(*report));
+  if (!flags.json.empty()) {
+    if (auto done = write_file(flags.json, report_json(*report)); !done) return complain(done.error());
+  }
+  if (!flags.report.empty()) {
+    if (auto done = write_file(flags.report, report_html(*report)); !done) return complain(done.error());
+  }
+  return 0;
+}
+
+}  // namespace brevet
