@@ -86,7 +86,8 @@ int run(int argc, char** argv) {
     eval.command += (i > 0 ? " " : "") + (i == 0 ? "brevet" : plain ? word : "'" + word + "'");
   }
   auto* eval_app = app.add_subcommand(
-      "eval", "What strategies would have cost on recorded outcomes, how good they would have been, how sure");
+      "eval",
+      "What strategies would have cost on recorded outcomes, how good they would have been, how sure");
   eval_app->add_option("--data", eval.data, "Outcome files: FILE, or FILE@WEAK,STRONG with models of its own")
       ->required();
   eval_app->add_option("--models", eval.models, "WEAK,STRONG, or a ladder from weakest to strongest");
@@ -100,12 +101,14 @@ int run(int argc, char** argv) {
       ->check(CLI::ExistingFile);
   eval_app->add_option("--drop", eval.drop, "contaminated, duplicates, or both with a comma");
   eval_app->add_option("--without-subject", eval.without_subject, "Leave this subject out");
-  eval_app->add_option("--signal", eval.signal, "What learning is told: agreement with the reference, or truth")
+  eval_app
+      ->add_option("--signal", eval.signal, "What learning is told: agreement with the reference, or truth")
       ->check(CLI::IsMember({"agreement", "truth"}));
   eval_app->add_option("--order", eval.order,
                        "random, topic-blocked or drifting, with +repeats=.3, +paraphrases=.5, +sessions=4");
   eval_app->add_option("--at", eval.at, "Operating point of the rows: strong_share=S");
-  eval_app->add_option("--seeds", eval.seeds, "Orders of each strategy that learns")->check(CLI::Range(1, 1000));
+  eval_app->add_option("--seeds", eval.seeds, "Orders of each strategy that learns")
+      ->check(CLI::Range(1, 1000));
   eval_app->add_option("--seed", eval.seed, "Seed of the first order, of the split and of the bootstrap");
   eval_app->add_option("--fit-labels", eval.fit_labels, "Questions that fitted strategies may see");
   eval_app->add_option("--calibration-labels", eval.calibration_labels,
@@ -118,7 +121,8 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(0.0, 1e6));
   eval_app->add_flag("--guides", eval.guides,
                      "Let the reference be asked for guides (recorded answers cannot show their effect)");
-  eval_app->add_flag("!--no-dials", eval.dials, "Only the operating point of strategies that learn, no curve");
+  eval_app->add_flag("!--no-dials", eval.dials,
+                     "Only the operating point of strategies that learn, no curve");
   eval_app->add_flag("!--no-transfer", eval.transfer, "Do not test fitted strategies on the other files");
   eval_app->add_flag("!--no-encoder", eval.encoder, "Without embeddings");
   eval_app->add_option("--bootstrap", eval.bootstrap, "Bootstrap rounds")->check(CLI::Range(0, 1'000'000));

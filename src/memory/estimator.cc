@@ -36,9 +36,10 @@ double logit(double p) {
   return std::clamp(std::isfinite(z) ? z : (p > 0.5 ? kLogitMax : -kLogitMax), -kLogitMax, kLogitMax);
 }
 
+constexpr std::size_t kLanes = 8;  // doubles of the widest SIMD register
 /// Rows of the ridge matrix: the embedding, the constant, and zeros up to a whole number of SIMD lanes.
 std::size_t ridge_rows(std::size_t dimension) {
-  return (dimension + 1 + 7) / 8 * 8;
+  return (dimension + 1 + kLanes - 1) / kLanes * kLanes;
 }
 std::vector<double> ridge_input(const float* embedding, std::size_t dimension) {
   std::vector<double> x(ridge_rows(dimension));
@@ -215,11 +216,22 @@ void Estimator::learn_ridge(const float* embedding, bool agrees) {
   const auto x = ridge_input(embedding, state_.index_.dimension());
   const std::size_t rows = x.size();
   std::vector<double> px(rows);
-  for (std::size_t i = 0; i < rows; ++i) px[i] = dot(&covariance_[i * rows], x.data(), rows);
+  // The matrix is symmetric, so of each row only what lies right of its block of SIMD lanes is read and written:
+  // half the memory, which is what this costs.
+  for (std::size_t i = 0; i < rows; ++i) {
+    const std::size_t block = i / kLanes * kLanes;
+    const std::size_t right = block + kLanes;
+    const double* row = &covariance_[i * rows];
+    px[i] += dot(row + block, x.data() + block, rows - block);
+    add_scaled(px.data() + right, x[i], row + right, rows - right);
+  }
   const double spread = 1 + dot(x.data(), px.data(), rows);
   const double error = (agrees ? 0.5 : -0.5) - dot(state_.ridge_.data(), x.data(), rows);
   add_scaled(state_.ridge_.data(), error / spread, px.data(), rows);
-  for (std::size_t i = 0; i < rows; ++i) add_scaled(&covariance_[i * rows], -px[i] / spread, px.data(), rows);
+  for (std::size_t i = 0; i < rows; ++i) {
+    const std::size_t block = i / kLanes * kLanes;
+    add_scaled(&covariance_[i * rows + block], -px[i] / spread, px.data() + block, rows - block);
+  }
 }
 
 void Estimator::learn_words(const SparseVector& words, bool agrees) {

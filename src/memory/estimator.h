@@ -143,7 +143,7 @@ class Estimator {
     std::optional<std::uint32_t> slot;
   };
   std::unordered_map<std::uint64_t, Known> by_id_;
-  std::vector<double> covariance_;  ///< of ridge: rows x rows, row-major; empty until it starts
+  std::vector<double> covariance_;  ///< of ridge: rows x rows, row-major, upper half; empty until it starts
   std::unordered_map<std::uint32_t, float> word_gradients_;  ///< sums of squares
   double words_bias_gradient_ = 0.1;
   std::array<double, 4> platt_covariance_{1.0 / 20, 0, 0, 1.0 / 4};

@@ -113,7 +113,7 @@ class RecordedModel final : public PlayedModel {
     usage.input_tokens = outcome.input_tokens;
     usage.output_tokens = outcome.output_tokens;
     if (!usage.input_tokens) {
-      usage.input_tokens = estimated_tokens(record.system_prompt) + estimated_tokens(render_prompt(record));
+      usage.input_tokens = answers_->prompt_tokens(record);
       usage.estimated = true;
     }
     if (!usage.output_tokens) {
@@ -170,7 +170,9 @@ Result<std::shared_ptr<const RecordedAnswers>> RecordedAnswers::from_records(
       if (seen.insert(name).second) out->models_.push_back(name);
     }
     out->by_id_.try_emplace(record.id, i);
-    out->by_prompt_.try_emplace(prompt_key(render_prompt(record)), i);
+    const auto rendered = render_prompt(record);
+    out->prompt_tokens_.push_back(estimated_tokens(record.system_prompt) + estimated_tokens(rendered));
+    out->by_prompt_.try_emplace(prompt_key(rendered), i);
   }
   for (const auto& wanted : models) {
     if (!seen.contains(wanted)) return unknown_model(wanted, out->models_);

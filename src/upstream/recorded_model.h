@@ -50,11 +50,16 @@ class RecordedAnswers {
   /// The first record of the file that renders to this text (a few prompts occur twice, some with different
   /// outcomes: ask by id to tell them apart).
   const OutcomeRecord* find_prompt(std::string_view rendered) const;
+  /// Estimate for the rendered prompt and the system prompt of one of records().
+  std::int64_t prompt_tokens(const OutcomeRecord& record) const {
+    return prompt_tokens_[static_cast<std::size_t>(&record - records_.data())];
+  }
 
  private:
   RecordedAnswers() = default;
   std::vector<OutcomeRecord> records_;
   std::vector<std::string> models_;
+  std::vector<std::int64_t> prompt_tokens_;  ///< by record
   std::unordered_map<std::string_view, std::size_t> by_id_;
   std::unordered_map<std::uint64_t, std::size_t> by_prompt_;
 };

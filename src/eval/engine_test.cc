@@ -1,0 +1,218 @@
+// Goal: the evaluation says what can be told by hand, the same bytes for the same seed on any number of
+// threads and after an interruption, and that a strategy which knows nothing does nothing. Method: made files
+// whose outcomes follow a rule, evaluated through the production flow.
+#include "eval/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+
+#include "base/random.h"
+#include "eval/report_json.h"
+
+namespace brevet {
+namespace {
+
+/// `count` questions; weak is right where the text is about sums (or, without a rule, by a fair coin).
+std::string write_file(const std::string& name, int count, bool rule, bool costs = true) {
+  const auto path = (std::filesystem::path(testing::TempDir()) / name).string();
+  auto writer = OutcomeWriter::create(path).value();
+  for (int i = 0; i < count; ++i) {
+    OutcomeRecord record;
+    const bool sum = mix_bits(5, static_cast<std::uint64_t>(i)) % 2 == 0;
+    const bool easy = rule ? sum : mix_bits(9, static_cast<std::uint64_t>(i)) % 2 == 0;
+    record.id = "made/" + std::to_string(i);
+    record.dataset = "made";
+    record.subject = sum ? "sums" : "towns";
+    record.prompt =
+        sum ? "What is the sum of " + std::to_string(i) + " and " + std::to_string(3 * i + 1) + "?"
+            : "Which town is the capital of country number " + std::to_string(i) + "?";
+    RecordedOutcome weak;
+    weak.score = easy ? 1 : 0;
+    weak.has_pred = true;
+    weak.pred = easy ? "right" + std::to_string(i) : "wrong" + std::to_string(i);
+    if (costs) weak.cost = Money::from_pico(1'000'000);
+    RecordedOutcome strong = weak;
+    strong.score = 1;
+    strong.pred = "right" + std::to_string(i);
+    if (costs) strong.cost = Money::from_pico(10'000'000);
+    RecordedOutcome middle = strong;
+    middle.score = i % 4 == 0 ? 0 : 1;
+    if (costs) middle.cost = Money::from_pico(4'000'000);
+    record.models = {{"weak", weak}, {"middle", middle}, {"strong", strong}};
+    EXPECT_TRUE(writer->write(record));
+  }
+  EXPECT_TRUE(writer->close());
+  return path;
+}
+
+EvalOptions options_for(const std::string& file, const std::vector<std::string>& strategies) {
+  EvalOptions out;
+  QuestionSetOptions set;
+  set.file = file;
+  set.models = {"weak", "strong"};
+  set.fit_labels = 60;
+  set.calibration_labels = 60;
+  out.sets.push_back(set);
+  for (const auto& text : strategies) out.strategies.push_back(parse_eval_strategy(text).value());
+  out.seeds = 3;
+  out.bootstrap_rounds = 200;
+  out.learning.budget_share = 10;
+  out.learning.guides = false;
+  return out;
+}
+
+const StrategyRow& row_of(const EvalReport& report, const std::string& strategy) {
+  for (const auto& row : report.datasets.front().rows) {
+    if (row.strategy == strategy) return row;
+  }
+  ADD_FAILURE() << "no row " << strategy;
+  return report.datasets.front().rows.front();
+}
+
+TEST(Engine, BaselinesAreWhatTheFileSays) {
+  const auto report = evaluate(options_for(write_file("engine_base.jsonl", 400, true), {}), nullptr).value();
+  const auto& set = report.datasets.front();
+  for (const auto& name : baseline_names()) row_of(report, name);
+  std::size_t sums = 0;
+  for (const auto& topic : set.topics.rows) sums += topic.topic == "sums" ? topic.n : 0;
+  const double share = static_cast<double>(sums) / static_cast<double>(set.splits.test);
+  EXPECT_NEAR(row_of(report, "always_weak").quality->mean, share, 1e-12);
+  EXPECT_EQ(row_of(report, "always_strong").quality->mean, 1);
+  EXPECT_NEAR(row_of(report, "always_strong").cost_rel->mean, 1, 1e-12);
+  EXPECT_NEAR(row_of(report, "always_weak").cost_rel->mean, .1, 1e-12);
+  EXPECT_NEAR(row_of(report, "random_mixture").quality->mean, share + .5 * (1 - share), 1e-12);
+  EXPECT_NEAR(row_of(report, "random_mixture").cost_rel->mean, .55, 1e-12);
+  EXPECT_NEAR(row_of(report, "random_mixture").apgr->mean, .5, 1e-9);
+  EXPECT_NEAR(row_of(report, "random_mixture").cpt80->mean, .8, 1e-9);
+  EXPECT_EQ(row_of(report, "oracle").quality->mean, 1);
+  EXPECT_NEAR(row_of(report, "oracle").cost_rel->mean, share * .1 + (1 - share), 1e-9);
+  EXPECT_NEAR(row_of(report, "oracle").strong_share->mean, 1 - share, 1e-12);
+  EXPECT_LT(row_of(report, "oracle_all").cost_rel->mean, row_of(report, "oracle").cost_rel->mean);
+  EXPECT_EQ(row_of(report, "best_single").quality->mean, 1);
+  EXPECT_EQ(set.cost_basis, "recorded");
+  EXPECT_EQ(set.splits.fitting + set.splits.calibration + set.splits.test, 400U);
+}
+
+TEST(Engine, AStrategyThatLearnsTheRuleBeatsItsShuffle) {
+  const auto options = options_for(write_file("engine_rule.jsonl", 600, true), {"adaptive{outcomes_min=20}"});
+  const auto report = evaluate(options, nullptr).value();
+  const auto& row = row_of(report, "adaptive{outcomes_min=20}");
+  EXPECT_EQ(row.verdict, ShuffleVerdict::kBeatsShuffle);
+  EXPECT_GT(row.shuffle_gain->ci95->low, 0);
+  EXPECT_GT(row.apgr->mean, .6);
+  EXPECT_EQ(row.seeds, 3U);
+  EXPECT_EQ(row.setting, "strong_share=0.5");
+  // Shadows are paid for and charged.
+  EXPECT_GT(row.cost_rel->mean, row.cost_rel_serving->mean);
+  const auto& curve = report.datasets.front().learning;
+  ASSERT_FALSE(curve.empty());
+  EXPECT_EQ(curve.back().points.back().requests, row.n);
+  EXPECT_FALSE(report.datasets.front().costly.empty());
+}
+
+TEST(Engine, NothingToLearnIsSaidToDoNothing) {
+  const auto options = options_for(write_file("engine_coin.jsonl", 600, false), {"adaptive"});
+  const auto report = evaluate(options, nullptr).value();
+  EXPECT_NE(row_of(report, "adaptive").verdict, ShuffleVerdict::kBeatsShuffle);
+  EXPECT_NEAR(row_of(report, "adaptive").apgr->mean, .5, .08);
+}
+
+TEST(Engine, UnknownCostsAreNullAndNeverZero) {
+  const auto options = options_for(write_file("engine_free.jsonl", 300, true, false), {"adaptive", "rar"});
+  const auto report = evaluate(options, nullptr).value();
+  for (const auto& row : report.datasets.front().rows) {
+    EXPECT_FALSE(row.cost_usd) << row.strategy;
+    EXPECT_FALSE(row.cost_rel) << row.strategy;
+    EXPECT_FALSE(row.aiq) << row.strategy;
+    EXPECT_EQ(row.cost_basis, "unknown");
+  }
+  EXPECT_TRUE(row_of(report, "adaptive").shuffle_gain);
+  EXPECT_NE(report_json(report).find("\"cost_usd\":null"), std::string::npos);
+}
+
+std::string without_timing(const EvalReport& report) {
+  auto copy = report;
+  copy.timing = {};
+  for (auto& set : copy.datasets) {
+    for (auto& row : set.rows) row.latency_p50_ms.reset(), row.latency_p99_ms.reset();
+  }
+  return report_json(copy);
+}
+
+TEST(Engine, SameSeedSameBytesOnAnyNumberOfThreads) {
+  auto options = options_for(write_file("engine_bytes.jsonl", 300, true), {"adaptive", "rar"});
+  const auto one = without_timing(evaluate(options, nullptr).value());
+  options.threads = 3;
+  EXPECT_EQ(without_timing(evaluate(options, nullptr).value()), one);
+  options.seed = 2;
+  EXPECT_NE(without_timing(evaluate(options, nullptr).value()), one);
+}
+
+TEST(Engine, AnInterruptedRunGoesOnAndGivesTheSame) {
+  const auto work = std::filesystem::path(testing::TempDir()) / "brevet_engine_work";
+  std::filesystem::remove_all(work);
+  auto options = options_for(write_file("engine_resume.jsonl", 300, true), {"adaptive"});
+  const auto whole = without_timing(evaluate(options, nullptr).value());
+  options.work_folder = work;
+  int asked = 0;
+  options.stop = [&] { return ++asked > 7; };
+  const auto cut = evaluate(options, nullptr);
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().code, "interrupted");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(work), {}), 7);
+  // A torn file of the interrupted run is made anew.
+  std::filesystem::resize_file(std::filesystem::directory_iterator(work)->path(), 100);
+  options.stop = nullptr;
+  EXPECT_EQ(without_timing(evaluate(options, nullptr).value()), whole);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(work), {}), 0) << "kept after the run was done";
+  std::filesystem::remove_all(work);
+}
+
+TEST(Engine, FittedStrategiesSeeOnlyTheFittingSplit) {
+  // With every label turned round outside of the fitting split the fitted scores must stay what they were.
+  const auto honest = write_file("engine_fit.jsonl", 300, true);
+  auto options = options_for(honest, {});
+  const auto set = QuestionSet::load(options.sets.front()).value();
+  std::vector<bool> fitting(set->size());
+  for (const auto question : set->split().fitting) fitting[question] = true;
+  const auto turned = (std::filesystem::path(testing::TempDir()) / "engine_turned.jsonl").string();
+  {
+    auto records = read_outcome_file(honest).value();
+    auto writer = OutcomeWriter::create(turned).value();
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      if (!fitting[i]) {
+        for (auto& [name, outcome] : records[i].models) {
+          if (name == "weak") outcome.score = 1 - outcome.score, outcome.pred = "turned";
+        }
+      }
+      ASSERT_TRUE(writer->write(records[i]));
+    }
+    ASSERT_TRUE(writer->close());
+  }
+  const auto before = evaluate(options, nullptr).value();
+  options.sets.front().file = turned;
+  const auto after = evaluate(options, nullptr).value();
+  EXPECT_EQ(row_of(before, "knn").strong_share->mean, row_of(after, "knn").strong_share->mean);
+  EXPECT_NE(row_of(before, "always_weak").quality->mean, row_of(after, "always_weak").quality->mean);
+}
+
+TEST(Engine, BadUseIsAClearError) {
+  EXPECT_EQ(parse_eval_strategy("adaptve").error().code, "unknown_strategy");
+  EXPECT_EQ(parse_eval_strategy("adaptive{strong_share}").error().code, "bad_option");
+  EXPECT_EQ(parse_eval_strategy("adaptive{strong_shar=1}").error().code, "unknown_option");
+  EXPECT_EQ(parse_eval_strategy("rar_shadow").error().code, "shadow_plan_cannot_serve");
+  const auto file = write_file("engine_bad.jsonl", 20, true);
+  auto options = options_for(file, {});
+  options.sets.front().models = {"weak", "stronger"};
+  EXPECT_EQ(evaluate(options, nullptr).error().code, "unknown_model");
+  options.sets.front().models = {"weak"};
+  EXPECT_EQ(evaluate(options, nullptr).error().code, "missing_models");
+  options.sets.front().file = "/nowhere.jsonl";
+  options.sets.front().models = {"weak", "strong"};
+  EXPECT_EQ(evaluate(options, nullptr).error().code, "data_file_unreadable");
+}
+
+}  // namespace
+}  // namespace brevet
