@@ -131,6 +131,47 @@ struct CalibrateFlags {
 };
 int calibrate_command(const CalibrateFlags& flags);
 
+/// `brevet models`: facts, imports and choice of models. Offline; needs no gateway.
+struct ModelsFlags {
+  std::string action;  ///< list, show, devices, import, select
+  std::string catalogue = "brevet-data/models.json";
+  std::string word;        ///< list: only names and aliases that hold it
+  std::string name;        ///< show
+  std::string file;        ///< import
+  bool strict = false;     ///< import: one broken row refuses the file
+  std::size_t limit = 40;  ///< rows shown of one list; 0 = all
+  std::vector<std::string> capabilities;
+  std::int64_t context_min = 0;
+  std::vector<std::string> licences;
+  std::string price_max;
+  std::string mix = "3:1";
+  double size_max = 0;  ///< billion parameters; 0 = any
+  bool local_only = false;
+  bool not_retired = false;
+  std::string unknown = "separate";
+  std::string device;
+  double device_tops = 0;  ///< 0 = not given, here and below
+  double device_memory_gb = 0;
+  double device_bandwidth_gbs = 0;
+  double memory_share = 0;
+  double compute_share = 0;
+  double bandwidth_share = 0;
+  std::int64_t context = 4096;
+  std::int64_t prompt_tokens = 1000;
+  std::int64_t answer_tokens = 250;
+  double bits_min = 4.5;
+  std::string quantisation;
+  double speed_min = 0;
+  std::string data_file;
+  std::string prices_file;
+  std::vector<std::string> names;  ///< DATA_NAME=CATALOGUE_NAME
+  std::string benchmark;
+  double min_quality = -1;
+  bool explain = false;
+  bool json = false;
+};
+int models_command(const ModelsFlags& flags);
+
 struct ConfigFlags {
   bool defaults = false;
   std::string check;

@@ -23,6 +23,93 @@ void add_world_flags(CLI::App* command, std::string& data, std::string& response
       ->check(CLI::ExistingFile);
 }
 
+void add_device_flags(CLI::App* command, ModelsFlags& flags) {
+  command->add_option("--device", flags.device, "Device profile; `brevet models devices` lists them");
+  command->add_option("--device-tops", flags.device_tops, "Peak of the device in 10^12 operations a second")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--device-memory-gb", flags.device_memory_gb, "Its memory in 10^9 bytes")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--device-bandwidth-gbs", flags.device_bandwidth_gbs, "Of its memory, 10^9 bytes a second")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--memory-share", flags.memory_share, "Of the memory that a model may have")
+      ->check(CLI::Range(0.01, 1.0));
+  command->add_option("--compute-share", flags.compute_share, "Of the peak that a prompt reaches; .4 assumed")
+      ->check(CLI::Range(0.001, 1.0));
+  command
+      ->add_option("--bandwidth-share", flags.bandwidth_share,
+                   "Of the peak that an answer reaches; .7 assumed")
+      ->check(CLI::Range(0.001, 1.0));
+  command->add_option("--context", flags.context, "Tokens that the cache has room for")
+      ->check(CLI::Range(1, 100'000'000));
+  command->add_option("--prompt-tokens", flags.prompt_tokens, "Of the request whose time is estimated")
+      ->check(CLI::Range(1, 100'000'000));
+  command->add_option("--answer-tokens", flags.answer_tokens, "Of its answer")
+      ->check(CLI::Range(1, 100'000'000));
+}
+
+void add_models_command(CLI::App& app, ModelsFlags& flags, int& status) {
+  auto* models =
+      app.add_subcommand("models", "Choosing models: facts, prices, devices, trade-offs (offline)");
+  models->require_subcommand(1);
+  models->add_option("--catalogue", flags.catalogue, "Your own catalogue, merged over the embedded one");
+  models->add_flag("--json", flags.json, "Print JSON");
+  const auto action = [&](const char* name, const char* help) {
+    auto* sub = models->add_subcommand(name, help)->fallthrough();
+    sub->callback([&flags, &status, name] {
+      flags.action = name;
+      status = models_command(flags);
+    });
+    return sub;
+  };
+  auto* list = action("list", "The models that are known");
+  list->add_option("word", flags.word, "Only names and aliases that hold it");
+  list->add_option("--limit", flags.limit, "At most so many; 0 = all");
+  auto* show = action("show", "One model: every fact with its source; on a device, what it needs");
+  show->add_option("name", flags.name, "Name or alias")->required();
+  add_device_flags(show, flags);
+  action("devices", "The device profiles and where their numbers are from");
+  auto* import = action("import", "Merge LiteLLM's model_prices_and_context_window.json into yours");
+  import->add_option("file", flags.file, "The file")->required()->check(CLI::ExistingFile);
+  import->add_flag("--strict", flags.strict, "Refuse the file for one broken row instead of leaving it out");
+  auto* select = action("select", "Models that meet hard constraints, and the front of the trade-off");
+  select
+      ->add_option("--need", flags.capabilities,
+                   "Capabilities by comma, such as tools,vision; a wrong one lists all")
+      ->delimiter(',');
+  select->add_option("--min-context", flags.context_min, "Tokens of context")->check(CLI::PositiveNumber);
+  select
+      ->add_option("--licence,--license", flags.licences,
+                   "permissive, community, non_commercial, proprietary")
+      ->delimiter(',');
+  select->add_option("--max-price", flags.price_max, "USD per million tokens at --mix");
+  select->add_option("--mix", flags.mix, "Input to output tokens of a price, 3:1 by default");
+  select->add_option("--max-size", flags.size_max, "Billion parameters, all of them")
+      ->check(CLI::PositiveNumber);
+  select->add_flag("--local-only", flags.local_only, "Only models whose weights may run on your own machine");
+  select->add_flag("--not-retired", flags.not_retired, "Leave out what its provider has ended by today");
+  select->add_option("--unknown", flags.unknown, "What a constraint does on a fact that is not known")
+      ->check(CLI::IsMember({"separate", "allow", "reject"}));
+  add_device_flags(select, flags);
+  select->add_option("--min-bits", flags.bits_min, "Bits per weight below which no quantisation is taken")
+      ->check(CLI::Range(1.0, 16.0));
+  select->add_option("--quantisation", flags.quantisation,
+                     "This one only: f16, q8_0, q6_k, q5_k, q4_k, q3_k, q2_k");
+  select->add_option("--min-speed", flags.speed_min, "Answer tokens per second on the device")
+      ->check(CLI::PositiveNumber);
+  select->add_option("--data", flags.data_file, "Outcomes to measure quality and cost by")
+      ->check(CLI::ExistingFile);
+  select->add_option("--prices", flags.prices_file, "Price file for outcomes without a cost")
+      ->check(CLI::ExistingFile);
+  select->add_option("--name", flags.names, "DATA_NAME=CATALOGUE_NAME where the names differ")
+      ->delimiter(',');
+  select->add_option("--benchmark", flags.benchmark, "Without --data: published figures of this benchmark");
+  select->add_option("--min-quality", flags.min_quality, "Name the cheapest that reaches it")
+      ->check(CLI::Range(0.0, 1.0));
+  select->add_option("--limit", flags.limit, "Rows shown of each list; 0 = all");
+  select->add_flag("--explain", flags.explain, "Say of every model that fell out why");
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Brevet: a gateway that sends each request to the cheapest model that has earned it."};
   app.set_version_flag("--version", std::string("brevet ") + BREVET_VERSION);
@@ -219,6 +306,9 @@ int run(int argc, char** argv) {
   calibrate_app->add_option("--confidence", calibrate.confidence, "Of the lower bound that must reach it")
       ->check(CLI::Range(0.5, 0.9999));
   calibrate_app->callback([&] { status = calibrate_command(calibrate); });
+
+  ModelsFlags models;
+  add_models_command(app, models, status);
 
   ConfigFlags config;
   auto* config_app = app.add_subcommand("config", "The configuration");

@@ -500,7 +500,9 @@ MergeCount ModelCatalogue::merge(const ModelCatalogue& newer) {
   MergeCount count;
   for (const auto& [id, source] : newer.sources_) sources_.insert_or_assign(id, source);
   const auto rows = aligned(newer);
-  for (const auto& [name, row] : rows.models_) {
+  for (const auto& entry : rows.models_) {
+    const auto& name = entry.first;
+    const auto& row = entry.second;
     const auto found = models_.find(name);
     const bool added = found == models_.end();
     ModelFacts merged = added ? ModelFacts{} : found->second;

@@ -113,16 +113,29 @@ class Judge {
     const auto& device = *wish_.device;
     if (!model_.parameters) return unknown("device", "its size is not known, so neither is its memory");
     if (!device.device.memory_bytes) return unknown("device", "the memory of the device is not known");
-    std::optional<Fit> best, perhaps, smallest;
+    // From the largest quantisation to the smallest: of those that fit the first that is quick enough.
+    std::optional<Fit> best, perhaps, too_slow, smallest;
     for (const auto& fit : estimate_fits(model_, device.device, device.assumptions)) {
       if (device.quantisation ? std::string_view(fit.quantisation.name) != device.quantisation->name
                               : fit.quantisation.bits < device.bits_min)
         continue;
       smallest = fit;
-      if (fit.fits == Fits::kYes && !best) best = fit;
       if (fit.fits == Fits::kUnknown && !perhaps) perhaps = fit;
+      if (fit.fits != Fits::kYes) continue;
+      const bool slow = device.tokens_per_second_min && fit.answer_tokens_per_second &&
+                        *fit.answer_tokens_per_second < *device.tokens_per_second_min;
+      if (slow) {
+        too_slow = fit;
+      } else if (!best) {
+        best = fit;
+      }
     }
     if (!smallest) return fails("device", "no quantisation has as many bits as wanted");
+    if (!best && too_slow) {
+      return fails("device", fmt::format("about {:.1f} tokens per second at {}, at least {:.1f} wanted",
+                                         *too_slow->answer_tokens_per_second, too_slow->quantisation.name,
+                                         *device.tokens_per_second_min));
+    }
     if (!best && perhaps) {
       out_.fit = perhaps;
       return unknown("device", fmt::format("weights fit at {}, but the size of its cache is not known",
@@ -135,24 +148,11 @@ class Judge {
                                          *device.device.memory_bytes * device.device.memory_share * 1e-9));
     }
     out_.fit = best;
-    check_context_of(device);
-    check_speed(device, *best);
-  }
-  void check_context_of(const DeviceWish& device) {
-    if (!model_.context_tokens) return;
-    if (*model_.context_tokens < device.assumptions.context_tokens)
+    if (device.tokens_per_second_min && !best->answer_tokens_per_second)
+      unknown("device", "its speed on the device cannot be estimated");
+    if (model_.context_tokens && *model_.context_tokens < device.assumptions.context_tokens)
       fails("device", fmt::format("context of {} tokens, {} wanted on the device", *model_.context_tokens,
                                   device.assumptions.context_tokens));
-  }
-  void check_speed(const DeviceWish& device, const Fit& fit) {
-    if (!device.tokens_per_second_min) return;
-    if (!fit.answer_tokens_per_second) {
-      unknown("device", "its speed on the device cannot be estimated");
-    } else if (*fit.answer_tokens_per_second < *device.tokens_per_second_min) {
-      fails("device",
-            fmt::format("about {:.1f} tokens per second at {}, at least {:.1f} wanted",
-                        *fit.answer_tokens_per_second, fit.quantisation.name, *device.tokens_per_second_min));
-    }
   }
 
   const ModelFacts& model_;

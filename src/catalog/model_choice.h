@@ -51,7 +51,7 @@ struct Finding {
 struct Judged {
   Verdict3 verdict = Verdict3::kMeets;
   std::vector<Finding> findings;  ///< all of them, failures first; with kAllow the allowed unknowns too
-  std::optional<Fit> fit;         ///< the largest quantisation that fits the device
+  std::optional<Fit> fit;         ///< the largest quantisation that fits the device and is quick enough
 };
 
 /// `model` as the catalogue resolves it.
