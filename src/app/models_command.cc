@@ -3,7 +3,6 @@
 
 #include <boost/json.hpp>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -13,7 +12,7 @@
 #include "app/commands.h"
 #include "app/models_select.h"
 #include "app/models_text.h"
-#include "base/clock.h"
+#include "app/models_wish.h"
 #include "catalog/litellm_import.h"
 
 namespace brevet {
@@ -303,20 +302,11 @@ int devices(const ModelsFlags& flags) {
   return 0;
 }
 
-std::string today() {
-  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[11];
-  std::strftime(text, sizeof(text), "%Y-%m-%d", &parts);
-  return text;
-}
-
 Result<int> import(ModelCatalogue full, ModelCatalogue own, const ModelsFlags& flags) {
   const auto text = read_file(flags.file);
   if (!text) return fail(text.error());
   auto read =
-      import_litellm(*text, flags.file, today(), flags.strict ? BrokenRows::kRefuse : BrokenRows::kSkip);
+      import_litellm(*text, flags.file, utc_day(), flags.strict ? BrokenRows::kRefuse : BrokenRows::kSkip);
   if (!read) return fail(read.error());
   const auto rows = full.aligned(read->catalogue);
   const auto count = full.merge(rows);
