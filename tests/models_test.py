@@ -152,6 +152,9 @@ class Models(unittest.TestCase):
         self.assertIn("only 5 of the 40 records", unsure["rare"])
         status, told, _ = self.models("select", "--data", str(data), "--name", "small=gpt-4o-mini")
         self.assertIn("+40.0 [", told)
+        status, told, _ = self.models("select", "--data", str(data), "--name", "small=gpt-4o-mini", "--limit", "1")
+        self.assertIn("+40.0 [", told, "the front is shown whole")
+        self.assertIn("and 1 more, none of the front", told)
 
     def test_a_device_decides_by_memory_and_speed(self):
         out = self.json("select", "--device", "iphone-16", "--limit", "0")

@@ -358,7 +358,14 @@ class Selection {
     std::cout << wrapped("Quality: " + quality_text() + ".", 2);
     std::cout << wrapped("Cost: " + cost_text() + ".", 2);
     std::vector<std::vector<std::string>> rows;
-    for (std::size_t i = 0; i < shown(order_.size()); ++i) rows.push_back(row_of(*order_[i]));
+    // The front is what was asked for: it is shown whole, and others as far as there is room.
+    auto room = shown(order_.size());
+    for (const auto* candidate : order_) room -= candidate->on_front && room > 0 ? 1 : 0;
+    for (const auto* candidate : order_) {
+      if (!candidate->on_front && room == 0) continue;
+      if (!candidate->on_front) --room;
+      rows.push_back(row_of(*candidate));
+    }
     std::cout << fmt::format("\nMeet them ({} of {})\n", order_.size(), candidates_.size());
     if (!rows.empty()) {
       const bool data = !flags_.data_file.empty();
@@ -369,8 +376,9 @@ class Selection {
                                "front", data ? "gain over next cheaper" : "figure"},
                               rows);
     }
-    if (shown(order_.size()) < order_.size())
-      std::cout << fmt::format("and {} more; --limit 0 shows all\n", order_.size() - shown(order_.size()));
+    if (rows.size() < order_.size())
+      std::cout << fmt::format("and {} more, none of the front; --limit 0 shows all\n",
+                               order_.size() - rows.size());
     for (const auto* candidate : order_) {
       for (const auto& finding : candidate->judged.findings)
         std::cout << wrapped(
