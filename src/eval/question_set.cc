@@ -140,6 +140,7 @@ Result<> QuestionSet::clean(std::vector<OutcomeRecord> records) {
   }
   dropped_.push_back({"a candidate was not run on it", incomplete});
   if (!options_.without_subject.empty()) dropped_.push_back({"subject " + options_.without_subject, subject});
+  std::erase_if(dropped_, [](const DropCount& count) { return count.n == 0; });
   if (records_.empty()) {
     return fail(ErrorKind::kCallerInvalid, "no_questions",
                 "No record of " + options_.file + " has outcomes of every candidate.", "models");

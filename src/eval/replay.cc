@@ -76,7 +76,11 @@ class LaggedOutcomes final : public OutcomeSink {
   void release() override {}
   void decided(std::shared_ptr<const Decision> decision,
                std::shared_ptr<const ShadowResult> shadow) override {
-    if (!decision->parent_id.empty()) charge(*decision, shadow.get());
+    if (decision->parent_id.empty()) {
+      decided_at = std::chrono::steady_clock::now();
+    } else {
+      charge(*decision, shadow.get());
+    }
     if (lag_ == 0) {
       learner_.decided(std::move(decision), std::move(shadow));
     } else {
@@ -93,6 +97,8 @@ class LaggedOutcomes final : public OutcomeSink {
       waiting_.pop_front();
     }
   }
+  std::chrono::steady_clock::time_point decided_at;  ///< of the newest request, on the wall
+
   void release_all() {
     for (auto& one : waiting_) learner_.decided(std::move(one.decision), std::move(one.shadow));
     waiting_.clear();
@@ -268,13 +274,10 @@ Result<ReplayResult> replay(const QuestionSet& set, const ReplayPlan& plan) {
     parent = true;
     const auto before = std::chrono::steady_clock::now();
     asio::co_spawn(context, run_one(flow.get(), *runtime, request, &client, &decision), asio::detached);
-    // The request itself ends before its shadow begins, which was posted behind it.
-    while (!decision && context.run_one() > 0) {
-    }
-    const auto after = std::chrono::steady_clock::now();
-    result.decide_ms.push_back(std::chrono::duration<float, std::milli>(after - before).count());
-    if (!decision) return fail(ErrorKind::kInternal, "replay_stuck", "A replayed request never ended.");
     context.run();
+    if (!decision) return fail(ErrorKind::kInternal, "replay_stuck", "A replayed request never ended.");
+    result.decide_ms.push_back(
+        std::chrono::duration<float, std::milli>(outcomes.decided_at - before).count());
     context.restart();
     read_decision(set, plan, (*runtime)->routes.at(kRoute)->reference, *decision, replayed, result);
     if (plan.keep_reasons) result.reasons.push_back(decision->reason.sentence);

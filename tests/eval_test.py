@@ -1,0 +1,182 @@
+"""Goal: `brevet eval` keeps the interface that scripts rely on, gives the same bytes for the same seed, goes on
+after an interruption, and refuses bad use with a sentence and a code. Method: the real program on made files."""
+import gzip
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+BREVET = os.environ["BREVET_BINARY"]
+METRICS = ["quality", "retention", "strong_share", "cost_usd", "cost_rel", "apgr", "cpt50", "cpt80", "aiq",
+           "shuffle_gain"]
+BASELINES = ["always_weak", "always_strong", "best_single", "random_mixture", "zero_router", "exact_lookup", "oracle",
+             "oracle_all", "knn"]
+
+
+def records(count, models=("small@v1", "mid", "large"), costs=True, seed=1):
+    draw = random.Random(seed)
+    for i in range(count):
+        easy = draw.random() < .5
+        out = {"id": f"made/{i}", "dataset": "made", "subject": "easy" if easy else "hard", "extra": {"unknown": [1]},
+               "prompt": f"{'Add' if easy else 'Name the capital of'} item {draw.randrange(10**9)} number {i}?",
+               "choices": ["one", "two", "three"], "models": {}}
+        for rank, model in enumerate(models):
+            right = rank == len(models) - 1 or draw.random() < (.9 if easy else .2)
+            cell = {"score": float(right), "pred": "A" if right else "BC"[rank % 2]}
+            if costs:
+                cell["cost_usd"] = .000123 * 10 ** rank
+            out["models"][model] = cell
+        yield out
+
+
+class Eval(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name)
+        self.environment = dict(os.environ, BREVET_CACHE=str(self.path / "cache"))
+
+    def write(self, name, rows, compressed=False):
+        path = self.path / name
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        if compressed:
+            with gzip.open(path, "wt") as out:
+                out.write(text)
+        else:
+            path.write_text(text)
+        return str(path)
+
+    def run_eval(self, *arguments, encoder=False):
+        command = [BREVET, "eval", *arguments] + ([] if encoder else ["--no-encoder"])
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=300, env=self.environment)
+        return done.returncode, done.stdout, done.stderr
+
+    def evaluate(self, *arguments, encoder=False):
+        out = self.path / "out.json"
+        status, said, complained = self.run_eval(*arguments, "--json", str(out), encoder=encoder)
+        self.assertEqual(status, 0, complained)
+        return json.loads(out.read_text()), said
+
+    def test_rows_and_metrics_as_scripts_expect_them(self):
+        one = self.write("one.jsonl", records(250))
+        two = self.write("two.jsonl.gz", records(200, models=("a", "b"), costs=False, seed=2), compressed=True)
+        report = self.path / "report.html"
+        found, said = self.evaluate("--data", one, "--data", two + "@a,b", "--models", "small@v1,large",
+                                    "--strategies", "rar,adaptive{outcomes_min=20;guides=false}", "--seeds", "2",
+                                    "--order", "random", "--fit-labels", "50", "--calibration-labels", "40", "--at",
+                                    "strong_share=.5", "--bootstrap", "100", "--report", str(report))
+        rows = {(row["dataset"], row["strategy"]): row for row in found["rows"]}
+        for data in ("one", "two"):
+            for name in BASELINES + ["rar", "adaptive{outcomes_min=20;guides=false}"]:
+                row = rows[data, name]
+                self.assertGreater(row["n"], 0)
+                self.assertGreaterEqual(row["seeds"], 1)
+                for metric in METRICS:
+                    self.assertIn(metric, row)
+                    if row[metric] is not None:
+                        self.assertEqual(set(row[metric]), {"mean", "ci95"})
+                self.assertIsNotNone(row["quality"])
+            strong = rows[data, "always_strong"]
+            self.assertEqual(strong["strong_share"]["mean"], 1)
+            self.assertEqual(strong["retention"]["mean"], 1)
+        self.assertAlmostEqual(rows["one", "always_strong"]["cost_rel"]["mean"], 1)
+        self.assertAlmostEqual(rows["one", "always_weak"]["cost_rel"]["mean"], .01)
+        self.assertAlmostEqual(rows["one", "always_strong"]["cost_usd"]["mean"], .0123)
+        self.assertIsNone(rows["two", "always_strong"]["cost_usd"], "an unknown cost is never zero")
+        self.assertIsNone(rows["two", "always_strong"]["cost_rel"])
+        self.assertAlmostEqual(rows["two", "random_mixture"]["strong_share"]["mean"], .5)
+        self.assertIn("always_strong", said)
+        page = report.read_text()
+        self.assertIn("<svg", page)
+        self.assertNotIn("http://", page.replace("http://www.w3.org", ""))
+        self.assertNotIn("<script src", page)
+
+    def test_a_ladder_and_all_models_of_the_file(self):
+        data = self.write("ladder.jsonl", records(250))
+        found, _ = self.evaluate("--data", data, "--models", "small@v1,mid,large", "--strategies", "always_weak",
+                                 "--seeds", "1", "--fit-labels", "50", "--calibration-labels", "0", "--bootstrap", "50")
+        pair, _ = self.evaluate("--data", data, "--models", "small@v1,large", "--strategies", "always_weak", "--seeds",
+                                "1", "--fit-labels", "50", "--calibration-labels", "0", "--bootstrap", "50")
+        of = lambda report, name: next(row for row in report["rows"] if row["strategy"] == name)
+        self.assertLess(of(found, "oracle")["cost_rel"]["mean"], of(pair, "oracle")["cost_rel"]["mean"])
+        self.assertEqual(of(found, "oracle")["cost_rel"], of(found, "oracle_all")["cost_rel"])
+        self.assertEqual(of(pair, "oracle_all")["cost_rel"], of(found, "oracle_all")["cost_rel"])
+
+    def test_same_seed_same_bytes_but_for_timing(self):
+        data = self.write("bytes.jsonl", records(200))
+        arguments = ["--data", data, "--models", "small@v1,large", "--strategies", "adaptive{outcomes_min=20}",
+                     "--seeds", "2", "--fit-labels", "40", "--calibration-labels", "20", "--bootstrap", "50"]
+        texts = []
+        for _ in range(2):
+            found, _ = self.evaluate(*arguments)
+            timing = found.pop("timing")
+            self.assertGreater(timing["wall_s"], 0)
+            texts.append(json.dumps(found))
+        self.assertEqual(texts[0], texts[1])
+
+    def test_an_interrupted_run_goes_on(self):
+        data = self.write("long.jsonl", records(1500))
+        out = self.path / "out.json"
+        command = [BREVET, "eval", "--data", data, "--models", "small@v1,large", "--strategies", "adaptive",
+                   "--seeds", "20", "--fit-labels", "100", "--no-encoder", "--threads", "1", "--bootstrap", "20",
+                   "--json", str(out)]
+        started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   env=self.environment)
+        streams = self.path / "cache" / "streams"
+        for _ in range(3000):
+            if streams.is_dir() and len(list(streams.glob("*.stream"))) >= 3:
+                break
+            time.sleep(.02)
+        started.send_signal(signal.SIGINT)
+        _, said = started.communicate(timeout=120)
+        self.assertEqual(started.returncode, 130, said)
+        self.assertIn("interrupted", said)
+        kept = len(list(streams.glob("*.stream")))
+        self.assertGreaterEqual(kept, 3)
+        self.assertFalse(out.exists())
+        again = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300,
+                               env=self.environment)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertIn("rows", json.loads(out.read_text()))
+        self.assertEqual(list(streams.glob("*.stream")), [])
+
+    def test_bad_use_is_a_sentence_with_a_code(self):
+        data = self.write("good.jsonl", records(60))
+        broken = self.write("broken.jsonl", list(records(3)))
+        with open(broken, "a") as out:
+            out.write('{"id":"x","dataset":"made","prompt":"p","models":{"a":{"score":"high"}}}\n')
+        for arguments, code in [
+                (["--data", data, "--models", "small@v1"], "missing_models"),
+                (["--data", data, "--models", "small@v1,huge"], "unknown_model"),
+                (["--data", data, "--models", "small@v1,large", "--strategies", "adaptve"], "unknown_strategy"),
+                (["--data", data, "--models", "small@v1,large", "--strategies", "knn{k=3}"], "unknown_option"),
+                (["--data", data, "--models", "small@v1,large", "--at", "strong_share=2"], "bad_operating_point"),
+                (["--data", data, "--models", "small@v1,large", "--drop", "everything"], "bad_drop"),
+                (["--data", data, "--models", "small@v1,large", "--order", "sideways"], "bad_order"),
+                (["--data", broken, "--models", "a,b"], "broken_data_file"),
+                (["--data", str(self.path / "none.jsonl"), "--models", "a,b"], "data_file_unreadable")]:
+            status, _, said = self.run_eval(*arguments)
+            self.assertNotEqual(status, 0, arguments)
+            self.assertIn(f"({code})", said, arguments)
+        self.assertIn("line 4", self.run_eval("--data", broken, "--models", "a,b")[2])
+
+    def test_orders_with_repeats_paraphrases_and_sessions(self):
+        data = self.write("orders.jsonl", records(150))
+        for order in ("topic-blocked", "drifting", "random+repeats=.3+paraphrases=.5", "random+sessions=3"):
+            found, _ = self.evaluate("--data", data, "--models", "small@v1,large", "--strategies", "rar", "--seeds", "1",
+                                     "--fit-labels", "20", "--calibration-labels", "10", "--order", order, "--no-dials",
+                                     "--bootstrap", "20")
+            self.assertEqual(found["run"]["order"].split("+")[0], order.split("+")[0])
+            row = next(row for row in found["rows"] if row["strategy"] == "exact_lookup")
+            if "repeats" in order:
+                self.assertLess(row["strong_share"]["mean"], 1, "repeats of easy questions were not recognised")
+
+
+if __name__ == "__main__":
+    unittest.main()
