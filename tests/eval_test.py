@@ -81,7 +81,8 @@ class Eval(unittest.TestCase):
                     self.assertIn(metric, row)
                     if row[metric] is not None:
                         self.assertEqual(set(row[metric]), {"mean", "ci95"})
-                self.assertIsNotNone(row["quality"])
+                if (data, name) != ("two", "zero_router"):  # a hull over costs needs costs
+                    self.assertIsNotNone(row["quality"], (data, name))
             strong = rows[data, "always_strong"]
             self.assertEqual(strong["strong_share"]["mean"], 1)
             self.assertEqual(strong["retention"]["mean"], 1)
@@ -163,8 +164,8 @@ class Eval(unittest.TestCase):
                 (["--data", str(self.path / "none.jsonl"), "--models", "a,b"], "data_file_unreadable")]:
             status, _, said = self.run_eval(*arguments)
             self.assertNotEqual(status, 0, arguments)
-            self.assertIn(f"({code})", said, arguments)
-        self.assertIn("line 4", self.run_eval("--data", broken, "--models", "a,b")[2])
+            self.assertRegex(said, rf"\({code}[,)]", arguments)
+        self.assertIn("broken.jsonl:4: field models.a.score", self.run_eval("--data", broken, "--models", "a,b")[2])
 
     def test_orders_with_repeats_paraphrases_and_sessions(self):
         data = self.write("orders.jsonl", records(150))

@@ -122,7 +122,7 @@ class Progress {
     if (seconds < 90) return fmt::format("{:.0f} s", seconds);
     return fmt::format("{:.0f} min", seconds / 60);
   }
-  std::chrono::steady_clock::time_point last_{};
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
   bool drawn_ = false;
 };
 
