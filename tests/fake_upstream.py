@@ -110,6 +110,11 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.wfile.write(b"220 mail.example ESMTP ready\r\n")
             return self.connection.close()
+        if what == "halfheader":  # begins to answer, once
+            self.close_connection = True
+            if STATE.count(model + text) == 1:
+                self.wfile.write(b'HTTP/1.1 200 OK\r\ncontent-ty')
+                return self.connection.close()
         if what == "half":  # promises more than it sends
             self.close_connection = True
             self.wfile.write(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n{"id":"x",')

@@ -74,6 +74,15 @@ class Upstream(unittest.TestCase):
         self.broken("silent_close", 502, "upstream_unreachable")
         self.broken("half", 502, "upstream_answer_cut")
 
+    def test_an_answer_that_began_is_not_asked_for_again(self):
+        # A second call would be answered well, and charged twice.
+        with Gateway(HASTY.replace("retries: 0", "retries: 2")) as gateway:
+            for stream in (False, True):
+                text = f"do:halfheader stream={stream}"
+                status, _, body = gateway.chat(text, "strong", stream=stream)
+                self.assertEqual((status, body["error"]["code"]), (502, "upstream_answer_cut"), body)
+                self.assertEqual(len([1 for entry in gateway.upstream_log() if text in entry["body"]]), 1)
+
     def test_slower_than_the_deadlines(self):
         # A whole answer has one deadline; only a stream has a first token.
         self.broken("hang", 504, "upstream_timeout", "hasty")

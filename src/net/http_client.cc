@@ -465,7 +465,9 @@ Task<Result<LinkPtr>> Client::begin(const HttpCall* call, Pool* pool, Deadlines 
     const bool late_start = !link->parser.begun() && deadlines.first_byte < deadlines.total;
     Error error = co_await explain(link.get(), &origin, ec, progress,
                                    late_start ? "first_byte_timeout" : "total_timeout");
-    if (error.code != "connection_closed" || !reused || link->parser.begun()) {
+    // Whoever began to answer had the request and may have charged for it.
+    if (error.code == "connection_closed" && link->parser.begun()) error.code = "header_cut";
+    if (error.code != "connection_closed" || !reused) {
       co_return tl::unexpected(std::move(error));
     }
     count(state_->counters.stale_retries);

@@ -85,9 +85,9 @@ class HttpClient {
   /// system's certificates, for this origin only.
   virtual Result<HttpOriginPtr> origin(const std::string& base_url, const std::string& ca_file = {}) = 0;
   /// Returns when the header of the response is there. Errors: dns_failed, connect_failed, tls_failed,
-  /// connection_closed (kProviderUnavailable); connect_timeout, first_byte_timeout, total_timeout,
-  /// read_timeout (kProviderTimeout); bad_http, headers_too_large, body_too_large (kProviderGarbage);
-  /// cancelled (kCancelled).
+  /// connection_closed (before any byte of the response), header_cut (kProviderUnavailable); connect_timeout,
+  /// first_byte_timeout, total_timeout, read_timeout (kProviderTimeout); bad_http, headers_too_large,
+  /// body_too_large (kProviderGarbage); cancelled (kCancelled).
   virtual Task<Result<std::unique_ptr<HttpResponse>>> open(HttpCall call) = 0;
   /// The whole response; cheaper than open() and read() for short ones.
   virtual Task<Result<HttpWhole>> fetch(HttpCall call) = 0;

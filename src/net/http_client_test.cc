@@ -146,7 +146,7 @@ TEST_F(HttpClientTest, NoSecondTryOnceAByteOfTheAnswerCame) {
   ASSERT_TRUE(fetch());
   const auto second = fetch();
   ASSERT_FALSE(second);
-  EXPECT_EQ(second.error().code, "connection_closed");
+  EXPECT_EQ(second.error().code, "header_cut");
   EXPECT_EQ(client_->metrics().stale_retries, 0u);
   EXPECT_EQ(client_->metrics().opened, 1u);
 }
@@ -180,7 +180,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadAnswer{"coding", "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nzz", "bad_http"},
         BadAnswer{"cut_length", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nab", "body_cut"},
         BadAnswer{"cut_chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab", "body_cut"},
-        BadAnswer{"cut_header", "HTTP/1.1 200 OK\r\ncontent-le", "connection_closed"},
+        BadAnswer{"cut_header", "HTTP/1.1 200 OK\r\ncontent-le", "header_cut"},
         BadAnswer{"long_header", "HTTP/1.1 200 OK\r\na: " + std::string(70'000, 'x'), "headers_too_large"},
         BadAnswer{"long_length", "HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n", "body_too_large"},
         BadAnswer{"long_body", "HTTP/1.1 200 OK\r\n\r\n" + std::string(1001, 'x'), "body_too_large"}),

@@ -492,7 +492,7 @@ class HttpModelClient final : public ModelClient {
       out.error.code = "upstream_timeout";
     } else if (code == "body_too_large") {
       out.error.code = "upstream_too_large";
-    } else if (code == "body_cut") {
+    } else if (code == "body_cut" || code == "header_cut") {
       out.error.code = "upstream_answer_cut";
     } else if (error.kind == ErrorKind::kProviderGarbage) {
       out.error.code = "upstream_bad_http";
@@ -512,7 +512,8 @@ class HttpModelClient final : public ModelClient {
     return out;
   }
 
-  /// A stream that failed after its header: what came of it is kept and accounted for.
+  /// A stream that failed after its header: what came of it is kept and accounted for. It is never asked for
+  /// again, even where no event came: a provider that began to answer may have charged for it.
   TryFailure from_stream(const Exchange& exchange, const wire::ChunkCollector& collector,
                          const Error& error) const {
     TryFailure out;
@@ -520,7 +521,6 @@ class HttpModelClient final : public ModelClient {
       out.error.kind = ErrorKind::kProviderUnavailable;
       out.error.code = "upstream_stream_cut";
       out.error.message = "Model '" + options_.name + "' cut its stream" + and_cause(error);
-      out.retry = true;
     } else if (error.code == "read_timeout" || error.code == "total_timeout" ||
                error.code == "body_too_large" || error.code == "bad_http" ||
                error.kind == ErrorKind::kCancelled) {
@@ -528,7 +528,6 @@ class HttpModelClient final : public ModelClient {
       if (error.code == "client_gone") out.error = error;
     } else {
       out.error = error;
-      out.retry = error.kind == ErrorKind::kProviderUnavailable;
       out.upstream_at_fault =
           error.kind == ErrorKind::kProviderUnavailable || error.kind == ErrorKind::kProviderGarbage;
     }

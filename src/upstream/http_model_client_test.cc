@@ -365,6 +365,47 @@ TEST_F(HttpModelTest, AnAnswerCutInItsMiddleIsNotAskedForAgain) {
   provider.join();
 }
 
+struct Beginning {
+  const char* name;
+  const char* bytes;
+  bool stream;
+  const char* code;
+};
+class AnswersThatBegan : public HttpModelTest, public testing::WithParamInterface<Beginning> {};
+TEST_P(AnswersThatBegan, AreNotAskedForAgain) {
+  net::TestListener listener;
+  std::atomic<int> asked{0};
+  std::thread provider([&] {
+    for (int i = 0; i < 2; ++i) {  // the call, and the one that ends this thread
+      auto peer = listener.accept();
+      peer.read_until("}]");
+      ++asked;
+      peer.send(GetParam().bytes);
+    }
+  });
+  options_.retries = 3;
+  make_client(listener.port());
+  Collect sink;
+  const auto outcome = run(call(GetParam().stream), GetParam().stream ? &sink : nullptr);
+  EXPECT_EQ(asked, 1);
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().error.code, GetParam().code);
+  EXPECT_EQ(outcome.error().tries, 1);
+  EXPECT_GT(outcome.error().cost.amount->pico_usd, 0) << "it may be charged for";
+  net::TestPeer last(listener.port());
+  last.send("}]");
+  provider.join();
+}
+constexpr const char* kStreamHeader = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+INSTANTIATE_TEST_SUITE_P(
+    Cases, AnswersThatBegan,
+    testing::Values(Beginning{"status_line", "HTTP/1.1 2", false, "upstream_answer_cut"},
+                    Beginning{"header", "HTTP/1.1 200 OK\r\ncontent-ty", false, "upstream_answer_cut"},
+                    Beginning{"header_of_a_stream", "HTTP/1.1 200 OK\r\ncontent-ty", true,
+                              "upstream_answer_cut"},
+                    Beginning{"stream_without_an_event", kStreamHeader, true, "upstream_stream_cut"}),
+    [](const auto& test) { return test.param.name; });
+
 TEST_F(HttpModelTest, ASilentProviderMeetsTheDeadlines) {
   const net::TestListener silent;  // Accepts in the kernel, never reads.
   options_.first_token_timeout = Milliseconds(1);
