@@ -277,6 +277,28 @@ class Surface(unittest.TestCase):
         self.assertIn("brevet_cost_usd_total", text)
 
 
+    def test_bounds_of_memory_and_learning_are_configuration_and_show_in_metrics(self):
+        config = CONFIG.replace("models:", "memory: {{partitions_max: 1}}\nmodels:", 1).replace(
+            "auto:   {{strategy: adaptive, candidates: [weak, strong]}}",
+            "auto:   {{strategy: adaptive, candidates: [weak, strong], learning: {{allowance: 1, request_bytes_max: 2000}}}}")
+        with Gateway(config) as gateway:
+            def metric(name):
+                lines = gateway.call("GET", "/metrics")[2].decode().splitlines()
+                return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+            for system in ("Be brief.", "Be polite."):  # a partition each
+                messages = [{"role": "system", "content": system}, {"role": "user", "content": "What is a brevet?"}]
+                before = metric("brevet_outcomes_learned_total")
+                gateway.call("POST", "/v1/chat/completions", {"model": "auto", "messages": messages})
+                gateway.wait_until(lambda: metric("brevet_outcomes_learned_total") > before)
+            self.assertEqual(metric("brevet_memory_partitions "), 1)
+            self.assertEqual(metric("brevet_memory_partitions_evicted_total"), 1)
+            self.assertEqual(metric("brevet_memory_skills "), 1)
+            self.assertGreater(metric("brevet_memory_bytes "), 1000)
+            self.assertEqual(metric('brevet_shadows_refused_total{reason="too_large"}'), 0)
+            gateway.chat("word " * 500)
+            self.assertEqual(metric('brevet_shadows_refused_total{reason="too_large"}'), 1)
+
+
 class Drain(unittest.TestCase):
     def test_sigterm_lets_requests_end(self):
         gateway = Gateway()

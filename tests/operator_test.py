@@ -34,12 +34,14 @@ class Check(unittest.TestCase):
         self.assertEqual(status, 2)
         self.assertIn("shadow_plan_cannot_serve", said)
 
-    def test_a_candidate_that_is_never_called_is_named(self):
-        status, said, warned = self.check("{candidates: [a, b, c]}")
-        self.assertEqual(status, 0)
+    def test_a_candidate_that_would_never_be_called_is_refused(self):
+        status, _, said = self.check("{candidates: [a, b, c]}")
+        self.assertEqual(status, 2)
+        self.assertIn("contradictory", said)
+        self.assertIn("lists b, which would never be called", said)
+        status, said, warned = self.check("{candidates: [a, c]}")
+        self.assertEqual((status, warned), (0, ""))
         self.assertIn("good, 3 models", said)
-        self.assertIn("b, which is never called", warned)
-        self.assertEqual(self.check("{candidates: [a, c]}")[2], "")
 
     def test_the_judge_is_configuration(self):
         self.assertEqual(self.check("{candidates: [a, c], learning: {judge: reference, tau_guide: 0.5}}")[0], 0)

@@ -161,6 +161,7 @@ Result<std::shared_ptr<const Route>> build_route(const std::string& name, const 
   route->learning.spot_check_share = learning.spot_check_share;
   route->learning.queue_max = static_cast<std::size_t>(learning.queue_max);
   route->learning.parallel_max = static_cast<std::size_t>(learning.parallel_max);
+  route->learning.request_bytes_max = static_cast<std::size_t>(learning.request_bytes_max);
   route->learning.guides = learning.guides;
   route->learning.guides_tried_max = static_cast<std::size_t>(learning.guides_tried_max);
   route->learning.judge = learning.judge == "reference";

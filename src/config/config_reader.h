@@ -83,6 +83,7 @@ void read_fields(Reader& reader, const YAML::Node& node, const std::string& wher
 
 /// The tables (fields.cc).
 const Fields<ServerOptions>& server_fields();
+const Fields<MemoryConfig>& memory_fields();
 const Fields<TenantOptions>& tenant_fields();
 const Fields<ModelOptions>& model_fields();
 const Fields<PriceOptions>& price_fields();

@@ -206,6 +206,20 @@ const Fields<ServerOptions>& server_fields() {
   return fields;
 }
 
+const Fields<MemoryConfig>& memory_fields() {
+  using M = MemoryConfig;
+  static const Fields<M> fields = {
+      integer("partitions_max", &M::partitions_max, 1, 10'000'000,
+              "partitions (tenant, models, system prompt) remembered; the least recently used go whole"),
+      integer("estimators_max", &M::estimators_max, 1, 10'000'000,
+              "partitions with a full estimate (1.2 MB to 28 MB each); the least recently used start theirs "
+              "anew"),
+      integer("bytes_max", &M::bytes_max, 16 * 1024 * 1024, std::int64_t{1} << 46,
+              "bytes remembered, counted from sizes; partitions over it go, the least recently used first"),
+  };
+  return fields;
+}
+
 const Fields<TenantOptions>& tenant_fields() {
   using T = TenantOptions;
   static const Fields<T> fields = {
@@ -285,6 +299,8 @@ const Fields<LearningConfig>& learning_fields() {
              "share of weak-served requests that the reference answers too, unseen"),
       integer("queue_max", &L::queue_max, 1, 1'000'000, "shadows waiting; a full queue starts none"),
       integer("parallel_max", &L::parallel_max, 1, 10'000, "shadows running at once"),
+      integer("request_bytes_max", &L::request_bytes_max, 1024, 1'073'741'824,
+              "larger requests, answers included, are not shadowed; queue_max of them may wait"),
       boolean("guides", &L::guides, "let the reference write guides for the weak model"),
       integer("guides_tried_max", &L::guides_tried_max, 0, 8,
               "remembered guides tried per shadow; each is a call of the weak model"),
@@ -307,7 +323,7 @@ const Fields<RouteOptions>& route_fields() {
       {"strategy", "a name, or {name: NAME, option: value, ...}; `brevet config --defaults` lists them",
        read_strategy, [](const R& value) { return value.strategy; }},
       names("candidates", &R::candidates,
-            "models by name, cheapest first; the first one and the reference are called"),
+            "two models by name, cheapest first: the weak one and the reference"),
       text("reference", &R::reference,
            "the strong one, whose quality is the measure; default: the last candidate"),
       choice("mode", &R::mode, {"on", "observe"},

@@ -36,6 +36,11 @@ Config read_config(Reader& reader, const YAML::Node& root) {
          read_fields(r, node, key, config::server_fields(), c.server);
        },
        nullptr},
+      {"memory", "",
+       [](Reader& r, const YAML::Node& node, const std::string& key, Config& c) {
+         read_fields(r, node, key, config::memory_fields(), c.memory);
+       },
+       nullptr},
       {"tenants", "",
        [](Reader& r, const YAML::Node& node, const std::string& key, Config& c) {
          read_named(r, node, key, config::tenant_fields(), c.tenants);
@@ -156,13 +161,6 @@ std::vector<std::string> config_warnings(const Config& config) {
   for (const auto& [name, route] : config.routes) {
     skills.insert(route.learning.skills_max);
     guides.insert(route.learning.guides_max);
-    for (std::size_t i = 1; i < route.candidates.size(); ++i) {
-      const auto& candidate = route.candidates[i];
-      if (candidate == route.reference || candidate == route.candidates.front()) continue;
-      out.push_back("Route " + name + " lists " + candidate +
-                    ", which is never called: strategies choose between " + route.candidates.front() +
-                    ", the first candidate, and " + route.reference + ", the reference.");
-    }
   }
   const auto differ = [&](const char* key, const std::set<std::int64_t>& values) {
     if (values.size() < 2) return;
@@ -179,6 +177,8 @@ std::string default_config_yaml() {
       "# Every key with its default. Values may hold ${NAME} or ${NAME:-fallback} from the environment.\n"
       "server:\n";
   print_fields(out, 2, config::server_fields(), ServerOptions{});
+  out += "# Bounds of what is remembered, over all routes and tenants.\nmemory:\n";
+  print_fields(out, 2, config::memory_fields(), MemoryConfig{});
   out += "# Callers by client key; without any, everybody is the tenant `default`.\ntenants:\n  default:\n";
   print_fields(out, 4, config::tenant_fields(), TenantOptions{});
   out +=

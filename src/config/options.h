@@ -76,6 +76,7 @@ struct LearningConfig {
   double spot_check_share = 0.02;
   std::int64_t queue_max = 1024;
   std::int64_t parallel_max = 8;
+  std::int64_t request_bytes_max = 256 * 1024;  ///< larger requests, or answers, are not shadowed
   bool guides = true;
   std::int64_t guides_tried_max = 2;  ///< remembered guides tried per shadow; each is a weak call
   double tau_guide = 0.8;             ///< cosine from which a remembered guide is tried
@@ -96,8 +97,17 @@ struct RouteOptions {
   LearningConfig learning;
 };
 
+/// Of all that is remembered, over all routes and tenants.
+struct MemoryConfig {
+  std::int64_t partitions_max = 2'000;
+  std::int64_t estimators_max = 256;
+  std::int64_t bytes_max = std::int64_t{2'048} << 20;
+  bool operator==(const MemoryConfig&) const = default;
+};
+
 struct Config {
   ServerOptions server;
+  MemoryConfig memory;
   std::map<std::string, TenantOptions> tenants;
   std::map<std::string, ModelOptions> models;
   std::map<std::string, RouteOptions> routes;
@@ -106,13 +116,13 @@ struct Config {
 
 /// Errors (kCallerInvalid, message with file, line and the nearest known key): config_unreadable,
 /// config_syntax, unknown_key, wrong_type, bad_value, missing_key, unknown_model (a route names a model that
-/// is not there), contradictory (e.g. one candidate only, reference not among candidates, a public address
-/// without client keys), missing_env.
+/// is not there), contradictory (e.g. one candidate only, reference not among candidates, a candidate that no
+/// strategy would call, a public address without client keys), missing_env.
 Result<Config> load_config(const std::string& path);
 Result<Config> parse_config(const std::string& text, const std::string& name_for_errors);
 
-/// What is allowed and yet not what it seems, one sentence each: candidates that no strategy calls, values of
-/// routes of which only the largest holds.
+/// What is allowed and yet not what it seems, one sentence each: values of routes of which only the largest
+/// holds.
 std::vector<std::string> config_warnings(const Config& config);
 
 /// YAML of every key with its default and one comment line each; parse_config() reads it back to the same

@@ -201,6 +201,14 @@ class Validator {
                   ".reference` is also the first, cheapest candidate; list candidates cheapest first and "
                   "name the strong one");
     }
+    for (const auto& candidate : route.candidates) {
+      if (candidate == route.reference || candidate == route.candidates.front()) continue;
+      fail_at({"routes", name, "candidates"}, "contradictory",
+              where + ".candidates` lists " + candidate +
+                  ", which would never be called: every strategy chooses between " +
+                  route.candidates.front() + ", the first candidate, and " + route.reference +
+                  ", the reference. Leave it out, or give it a route of its own");
+    }
     if (route.strategy.empty())
       fail_at({"routes", name, "strategy"}, "bad_value", where + ".strategy` is empty");
     if (route.local_only && !config_.models[route.candidates.front()].local &&
