@@ -15,9 +15,11 @@
 #include "features/encoder.h"
 #include "features/text_features.h"
 #include "gateway/admin_view.h"
+#include "gateway/baseline.h"
 #include "gateway/make_admin_view.h"
 #include "gateway/recent_decisions.h"
 #include "gateway/shadow_runner.h"
+#include "gateway/share_dials.h"
 #include "net/http_server.h"
 #include "server/gateway_server.h"
 #include "server/http_status.h"
@@ -28,6 +30,8 @@ namespace brevet {
 namespace {
 
 constexpr const char* kLedgerSetting = "ledger";
+constexpr const char* kDialsSetting = "share_dials";
+constexpr const char* kBaselineSetting = "baseline";
 
 /// Ids that sort by time: milliseconds, then a counter and random bits, in Crockford's base 32.
 class DecisionIds {
@@ -53,6 +57,9 @@ class DecisionIds {
 /// Memory is one for all routes: the largest bounds hold.
 MemoryOptions memory_options(const Config& config) {
   MemoryOptions out;
+  out.partitions_max = static_cast<std::size_t>(config.memory.partitions_max);
+  out.estimators_max = static_cast<std::size_t>(config.memory.estimators_max);
+  out.bytes_max = static_cast<std::size_t>(config.memory.bytes_max);
   if (config.routes.empty()) return out;
   std::int64_t skills = 0;
   std::int64_t guides = 0;
@@ -77,6 +84,7 @@ std::map<std::string, ModelOptions> local_models(const Config& config) {
 std::string needs_restart(const Config& before, const Config& after) {
   if (!(before.server == after.server)) return "`server` was changed";
   if (local_models(before) != local_models(after)) return "a local model was added, changed or removed";
+  if (!(before.memory == after.memory)) return "`memory` was changed";
   const auto old_memory = memory_options(before);
   const auto new_memory = memory_options(after);
   if (old_memory.skills_max != new_memory.skills_max || old_memory.guides_max != new_memory.guides_max)
@@ -123,6 +131,14 @@ class GatewayProcessImpl final : public GatewayProcess {
     return out;
   }
   Result<> set_up_store();
+  /// Reads back what a setting keeps of the last run, if it is there.
+  template <class State>
+  Result<> restore(const char* setting, const char* what, State& state) {
+    const auto kept = store_->setting(setting);
+    if (!kept) return fail(kept.error());
+    if (*kept && !state.restore(**kept)) spdlog::warn("the stored {} cannot be read; starting anew", what);
+    return {};
+  }
   Result<> set_up_features();
   Result<> set_up_server();
   std::vector<MetricSample> learning_samples() const;
@@ -131,6 +147,8 @@ class GatewayProcessImpl final : public GatewayProcess {
   Clock& clock_ = system_clock();
   UpstreamResources resources_;
   MoneyLedger ledger_;
+  ShareDials dials_;
+  BaselineEstimator baseline_;
   RecentDecisions recent_;
   DecisionIds ids_;
   std::atomic<std::uint64_t> next_number_{1};
@@ -173,12 +191,13 @@ Result<> GatewayProcessImpl::set_up_store() {
   learner.mode = options_.http ? LearnerMode::kThread : LearnerMode::kInline;
   learner.memory = memory_options(options_.config);
   learner.more_settings = [this] {
-    return std::vector<std::pair<std::string, std::string>>{{kLedgerSetting, ledger_.save()}};
+    return std::vector<std::pair<std::string, std::string>>{{kLedgerSetting, ledger_.save()},
+                                                            {kDialsSetting, dials_.save()},
+                                                            {kBaselineSetting, baseline_.save()}};
   };
-  const auto ledger = store_->setting(kLedgerSetting);
-  if (!ledger) return fail(ledger.error());
-  if (*ledger && !ledger_.restore(**ledger))
-    spdlog::warn("the stored money ledger cannot be read and is counted anew");
+  if (auto done = restore(kLedgerSetting, "money ledger", ledger_); !done) return done;
+  if (auto done = restore(kDialsSetting, "share dials", dials_); !done) return done;
+  if (auto done = restore(kBaselineSetting, "means of the reference", baseline_); !done) return done;
   auto made = make_learner(*store_, clock_, std::move(learner));
   if (!made) return fail(made.error());
   learner_ = std::move(*made);
@@ -215,6 +234,8 @@ Result<> GatewayProcessImpl::set_up() {
   FlowParts parts{*features_, *learner_, clock_, [this] { return learner_->snapshot(); }};
   parts.ledger = &ledger_;
   parts.recent = &recent_;
+  parts.dials = &dials_;
+  parts.baseline = &baseline_;
   parts.shadows = shadows_.get();
   parts.new_decision_id = [this] { return ids_.next(clock_.now()); };
   parts.next_number = [this] { return next_number_.fetch_add(1, std::memory_order_relaxed); };
@@ -237,6 +258,19 @@ std::vector<MetricSample> GatewayProcessImpl::learning_samples() const {
   add("brevet_guides_leaked_total", "Guides thrown away because they carried the answer.", true,
       learned.guides_leaked);
   add("brevet_skills_demoted_total", "Skills that a spot check refuted.", true, learned.demoted);
+  const auto& memory = learned.memory;
+  add("brevet_memory_skills", "Skills remembered.", false, memory.skills);
+  add("brevet_memory_guides", "Guides remembered.", false, memory.guides);
+  add("brevet_memory_bytes", "Bytes remembered, counted from sizes; memory.bytes_max bounds them.", false,
+      memory.bytes);
+  add("brevet_memory_partitions", "Partitions remembered; memory.partitions_max bounds them.", false,
+      memory.partitions);
+  add("brevet_memory_estimators", "Partitions with a full estimate; memory.estimators_max bounds them.",
+      false, memory.estimators);
+  add("brevet_memory_partitions_evicted_total", "Partitions dropped for a bound.", true,
+      memory.partitions_evicted);
+  add("brevet_memory_estimators_evicted_total", "Estimates dropped for a bound.", true,
+      memory.estimators_evicted);
   add("brevet_store_commits_total", "Batches written to disk.", true, learned.commits);
   add("brevet_store_commit_failures_total", "Batches that could not be written.", true,
       learned.commit_failures);

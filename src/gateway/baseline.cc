@@ -2,13 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <boost/json.hpp>
 #include <cmath>
 
 namespace brevet {
 
-void BaselineEstimator::observe(const std::string& route, const Usage& usage, const Cost& cost) {
+void BaselineEstimator::observe(const std::string& route, const std::string& reference_key,
+                                const Usage& usage, const Cost& cost) {
   std::lock_guard lock(mutex_);
-  auto& means = routes_[route];
+  const std::pair key(route, reference_key);
+  if (means_.size() >= kMeansMax && !means_.contains(key)) return;
+  auto& means = means_[key];
   if (usage.output_tokens) {
     ++means.outputs;
     means.output_tokens += (static_cast<double>(*usage.output_tokens) - means.output_tokens) /
@@ -28,8 +32,8 @@ BaselineEstimator::Result BaselineEstimator::estimate(const std::string& route,
   Means means;
   {
     std::lock_guard lock(mutex_);
-    const auto found = routes_.find(route);
-    if (found != routes_.end()) means = found->second;
+    const auto found = means_.find({route, reference_key});
+    if (found != means_.end()) means = found->second;
   }
   Usage usage;
   usage.estimated = true;
@@ -67,6 +71,41 @@ BaselineEstimator::Result BaselineEstimator::estimate(const std::string& route,
   }
   return {{},
           fmt::format("unknown: {} has no price and none of its answers had a known cost", reference_key)};
+}
+
+std::string BaselineEstimator::save() const {
+  boost::json::array rows;
+  std::lock_guard lock(mutex_);
+  for (const auto& [key, means] : means_) {
+    rows.push_back({key.first, key.second, means.outputs, means.output_tokens, means.costs, means.cost_pico});
+  }
+  return boost::json::serialize(rows);
+}
+
+bool BaselineEstimator::restore(std::string_view text) {
+  namespace json = boost::json;
+  json::error_code bad;
+  const auto rows = json::parse(text, bad);
+  if (bad || !rows.is_array()) return false;
+  decltype(means_) read;
+  for (const auto& row : rows.get_array()) {
+    if (!row.is_array() || row.get_array().size() != 6) return false;
+    const auto& cells = row.get_array();
+    if (!cells[0].is_string() || !cells[1].is_string()) return false;
+    for (std::size_t i = 2; i < 6; ++i) {
+      if (!cells[i].is_number() || !(cells[i].to_number<double>(bad) >= 0) || bad) return false;
+    }
+    Means means;
+    means.outputs = cells[2].to_number<std::uint64_t>(bad);
+    means.output_tokens = cells[3].to_number<double>();
+    means.costs = cells[4].to_number<std::uint64_t>(bad);
+    means.cost_pico = cells[5].to_number<double>();
+    if (bad) return false;
+    read[{std::string(cells[0].get_string()), std::string(cells[1].get_string())}] = means;
+  }
+  std::lock_guard lock(mutex_);
+  means_ = std::move(read);
+  return true;
 }
 
 }  // namespace brevet

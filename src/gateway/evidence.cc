@@ -3,6 +3,7 @@
 
 #include "compare/compare.h"
 #include "gateway/flow_run.h"
+#include "gateway/share_dials.h"
 #include "prompt/judge.h"
 
 namespace brevet::flow {
@@ -101,6 +102,7 @@ Task<void> answer_need(Run& run, Need need) {
       *evidence.guides = run.snapshot->guides(partition, *embedding, guides->k, guides->min_similarity);
   } else if (std::holds_alternative<NeedEstimate>(need)) {
     evidence.estimate = run.snapshot->estimate(partition, run.features);
+    evidence.dial = run.parts.dials->of(run.options.tenant, run.route->name);
   } else if (const auto* after = std::get_if<NeedAfterAnswer>(&need)) {
     if (!evidence.estimate) evidence.estimate = run.snapshot->estimate(partition, run.features);
     const auto* answer = answer_of(run, after->attempt);

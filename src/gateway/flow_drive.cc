@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "gateway/flow_run.h"
+#include "gateway/share_dials.h"
 
 namespace brevet::flow {
 
@@ -87,6 +88,7 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
       co_await answer_need(run, std::move(*need));
     } else if (auto* calls = std::get_if<Calls>(&step.what)) {
       if (calls->calls.empty() || decision.attempts.size() + calls->calls.size() > kCallsMax) break;
+      count_vote(run, *calls);
       co_await make_calls(run, std::move(*calls), step.reason);
       if (run.began) {
         // Bytes are with the client: this attempt is the answer, whole or cut.
@@ -145,6 +147,10 @@ Task<Result<Step>> first_calls(Run& run, const Strategy& strategy) {
   }
   co_return fail(internal("strategy_unbounded",
                           fmt::format("Strategy '{}' did not come to a first call.", strategy.name())));
+}
+
+void count_vote(Run& run, const Calls& calls) {
+  if (calls.vote) run.parts.dials->count(run.options.tenant, run.route->name, *calls.vote);
 }
 
 std::vector<Answer> take_answers(Decision& decision) {

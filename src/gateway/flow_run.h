@@ -78,6 +78,9 @@ Task<void> stop_pending(Run& run);
 /// A single call whose events may reach the client; the whole of a pass-through.
 Task<void> call_directly(Run& run, Call call, const Reason& reason);
 
+/// Tells the route's dial of a choice that it made.
+void count_vote(Run& run, const Calls& calls);
+
 Task<void> fetch_features(Run& run);
 Task<void> answer_need(Run& run, Need need);
 

@@ -11,6 +11,7 @@
 #include "gateway/money_ledger.h"
 #include "gateway/recent_decisions.h"
 #include "gateway/shadow_runner.h"
+#include "gateway/share_dials.h"
 
 namespace brevet {
 namespace {
@@ -20,7 +21,10 @@ using flow::Run;
 
 class Flow final : public RequestFlow {
  public:
-  explicit Flow(FlowParts parts) : parts_(std::move(parts)) {}
+  explicit Flow(FlowParts parts) : parts_(std::move(parts)) {
+    if (!parts_.dials) parts_.dials = &own_dials_;
+    if (!parts_.baseline) parts_.baseline = &own_baseline_;
+  }
 
   Task<std::shared_ptr<const Decision>> run(RuntimePtr runtime, std::shared_ptr<const ChatRequest> request,
                                             RequestOptions options, ResponseSink& sink) override {
@@ -198,7 +202,9 @@ class Flow final : public RequestFlow {
       run.view->may_hold = false;
       auto step = co_await flow::first_calls(run, *route.strategy);
       if (step) {
-        const auto& call = std::get<Calls>(step->what).calls.front();
+        const auto& calls = std::get<Calls>(step->what);
+        flow::count_vote(run, calls);
+        const auto& call = calls.calls.front();
         run.decision->would_have = call.configuration.key();
         *fixed = Fixed{
             route.reference,
@@ -366,7 +372,7 @@ class Flow final : public RequestFlow {
       // What always-strong costs is the reference's answer alone, without what was tried before it.
       decision.baseline = served->cost;
       decision.baseline_note = "exact: the reference served";
-      baseline_.observe(route.name, served->answer->usage, served->cost);
+      parts_.baseline->observe(route.name, decision.partition.reference, served->answer->usage, served->cost);
       return;
     }
     const auto model = run.runtime->models.find(route.reference.model);
@@ -377,9 +383,9 @@ class Flow final : public RequestFlow {
       usage.input_tokens = std::max<std::int64_t>(1, *usage.input_tokens - static_cast<std::int64_t>(added));
     }
     auto estimate =
-        baseline_.estimate(route.name, decision.partition.reference,
-                           model == run.runtime->models.end() ? nullptr : model->second.client.get(), usage,
-                           run.request->raw ? run.request->raw->size() : 0);
+        parts_.baseline->estimate(route.name, decision.partition.reference,
+                                  model == run.runtime->models.end() ? nullptr : model->second.client.get(),
+                                  usage, run.request->raw ? run.request->raw->size() : 0);
     decision.baseline = estimate.cost;
     decision.baseline_note = std::move(estimate.note);
   }
@@ -397,7 +403,8 @@ class Flow final : public RequestFlow {
   }
 
   FlowParts parts_;
-  BaselineEstimator baseline_;
+  ShareDials own_dials_;
+  BaselineEstimator own_baseline_;
 };
 
 }  // namespace

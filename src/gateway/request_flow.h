@@ -39,6 +39,8 @@ using SnapshotSource = std::function<SnapshotPtr()>;
 class ShadowRunner;
 class MoneyLedger;
 class RecentDecisions;
+class ShareDials;
+class BaselineEstimator;
 
 struct FlowParts {
   FeatureSource& features;
@@ -51,6 +53,9 @@ struct FlowParts {
       next_number;                    ///< journal numbers, thread-safe, never repeated within a store
   MoneyLedger* ledger = nullptr;      ///< null: nothing is added up
   RecentDecisions* recent = nullptr;  ///< null: decisions are only handed over
+  // Kept by whoever keeps them over a restart; null: the flow has its own, which start anew.
+  ShareDials* dials = nullptr;
+  BaselineEstimator* baseline = nullptr;
 };
 
 /// What the budget allows a shadow, and what it spent.

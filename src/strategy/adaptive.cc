@@ -8,7 +8,10 @@
 //   embedding
 //      and words, calibrated). With fewer than outcomes_min outcomes nothing is known: the reference serves.
 //   4. the dial. Either strong_share: weak iff the request's score ranks among the best 1 - strong_share of
-//      recent requests; or min_agreement: weak iff the calibrated P(agree), or its lower bound, reaches it.
+//      recent requests, the threshold being moved so that the share really served meets the dial
+//      (share_dial.h; counted are the requests that the dial decides: exact repeats and the first
+//      outcomes_min outcomes are not); or min_agreement: weak iff the calibrated P(agree), or its lower
+//      bound, reaches it.
 //   5. a guide near the request that has earned it by wins in shadows: weak with that guide.
 //   6. with log-probabilities (the dial being min_agreement, and the answer not being streamed): weak is
 //      asked, its answer held, and accepted iff P(agree | estimate, log-probability) reaches min_agreement.
@@ -17,8 +20,8 @@
 // Example: P(agree) .71 before the answer; the weak answer comes with mean log-probability -.03, which makes
 // it .96: accepted. With -.9 it is .41: the reference is asked as well, and both calls are paid.
 // Known weaknesses: the first outcomes_min outcomes are learned at the reference's price; a share dial keeps
-// no promise about quality; thresholds without a margin keep their promise about half the time
-// (use_lower_bound trades cost for it).
+// no promise about quality, and holds the share over some hundred requests, not over ten; thresholds without
+// a margin keep their promise about half the time (use_lower_bound trades cost for it).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -78,9 +81,10 @@ class Adaptive : public Strategy {
                              view.reference.key())});
     }
     const double agreement = use_lower_bound_ ? estimate.lower : estimate.p_agree;
-    if (by_share ? *estimate.score_rank >= strong_share_ : agreement >= min_agreement_) {
-      return call_weak(
-          view, {"estimate_weak", fmt::format("Served by {} because {}.", view.weak.key(), evidence(turn))});
+    if (by_share ? *estimate.score_rank >= threshold(turn) : agreement >= min_agreement_) {
+      return counted_by_dial(call_weak(view, {"estimate_weak", fmt::format("Served by {} because {}.",
+                                                                           view.weak.key(), evidence(turn))}),
+                             ShareChoice::kWeak);
     }
     if (guides_) {
       if (!turn.evidence.guides) {
@@ -91,14 +95,16 @@ class Adaptive : public Strategy {
         // Posterior mean of a uniform prior: two wins without a loss read as .75.
         const double earned = (near.guide.wins + 1.0) / (near.guide.wins + near.guide.losses + 2.0);
         if (earned < std::max(guide_agreement_, by_share ? 0.0 : min_agreement_ - kGuideMargin)) continue;
-        return call_weak(
-            view,
-            {"guide_weak",
-             fmt::format("Served by {} with guide {} (similarity {}, {} won and {} lost) because alone "
-                         "it is not enough: {}.",
-                         view.weak.key(), near.guide.id, two_digits(near.similarity), near.guide.wins,
-                         near.guide.losses, evidence(turn))},
-            {&near.guide});
+        return counted_by_dial(
+            call_weak(
+                view,
+                {"guide_weak",
+                 fmt::format("Served by {} with guide {} (similarity {}, {} won and {} lost) because alone "
+                             "it is not enough: {}.",
+                             view.weak.key(), near.guide.id, two_digits(near.similarity), near.guide.wins,
+                             near.guide.losses, evidence(turn))},
+                {&near.guide}),
+            ShareChoice::kWeak);
       }
     }
     if (may_look_at_answer(turn) && estimate.p_agree >= try_from_) {
@@ -108,20 +114,32 @@ class Adaptive : public Strategy {
                                          view.weak.key(), evidence(turn))},
           {nullptr, Delivery::kHold, true});
     }
-    return call_reference(view, {"estimate_strong", fmt::format("Served by {} because {}.",
-                                                                view.reference.key(), evidence(turn))});
+    return counted_by_dial(
+        call_reference(view, {"estimate_strong",
+                              fmt::format("Served by {} because {}.", view.reference.key(), evidence(turn))}),
+        ShareChoice::kReference);
   }
 
  private:
   /// A posterior mean needs this many wins before it can pass a high dial at all.
   static constexpr double kGuideMargin = 0.1;
 
+  /// Rank of the score from which weak serves; a dial that stood elsewhere before has nothing to say.
+  double threshold(const Turn& turn) const {
+    const auto& dial = turn.evidence.dial;
+    return share_threshold(dial.share == strong_share_ ? dial : ShareDial{strong_share_, 0});
+  }
+
+  Step counted_by_dial(Step step, ShareChoice choice) const {
+    if (strong_share_ >= 0) std::get<Calls>(step.what).vote = ShareVote{strong_share_, choice};
+    return step;
+  }
+
   Step after_first_call(const Turn& turn) const {
     const auto& last = turn.attempts.back();
     const bool asked_first = turn.attempts.size() == 1 && last.state == AttemptState::kDone &&
                              last.configuration == turn.view.weak && turn.evidence.estimate &&
-                             may_look_at_answer(turn) && !would_serve_weak(*turn.evidence.estimate) &&
-                             came_from_estimate(turn);
+                             may_look_at_answer(turn) && !would_serve_weak(turn) && came_from_estimate(turn);
     if (asked_first) {
       const auto known = turn.evidence.after_answer.find(last.id);
       if (known == turn.evidence.after_answer.end()) {
@@ -152,8 +170,9 @@ class Adaptive : public Strategy {
   /// False for repeats, which are served as remembered without looking at the answer.
   static bool came_from_estimate(const Turn& turn) { return !(turn.evidence.exact && *turn.evidence.exact); }
 
-  bool would_serve_weak(const Estimate& estimate) const {
-    if (strong_share_ >= 0) return estimate.score_rank && *estimate.score_rank >= strong_share_;
+  bool would_serve_weak(const Turn& turn) const {
+    const auto& estimate = *turn.evidence.estimate;
+    if (strong_share_ >= 0) return estimate.score_rank && *estimate.score_rank >= threshold(turn);
     return (use_lower_bound_ ? estimate.lower : estimate.p_agree) >= min_agreement_;
   }
 
@@ -172,8 +191,15 @@ class Adaptive : public Strategy {
         turn.view.weak.key(), turn.view.reference.key(), percent(estimate.p_agree), percent(estimate.lower),
         percent(estimate.upper), estimate.outcomes, how_many_near(estimate));
     if (strong_share_ >= 0) {
-      out += fmt::format(", better than {} of recent requests, and the best {} go to it",
-                         percent(estimate.score_rank.value_or(0)), percent(1 - strong_share_));
+      const double needed = threshold(turn);
+      out +=
+          fmt::format(", better than {} of recent requests, and ", percent(estimate.score_rank.value_or(0)));
+      out += needed > 1 ? std::string("none goes to it now")
+                        : fmt::format("the best {} go to it", percent(1 - needed));
+      // Said where it shows in whole percent.
+      if (percent(needed) != percent(strong_share_) && strong_share_ < 1) {
+        out += fmt::format(" so that {} of all go to {}", percent(strong_share_), turn.view.reference.key());
+      }
     } else {
       out +=
           fmt::format(", needed {}{}", percent(min_agreement_), use_lower_bound_ ? " at the lower end" : "");

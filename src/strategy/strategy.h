@@ -21,6 +21,7 @@
 #include "domain/features.h"
 #include "domain/memory_entry.h"
 #include "memory/snapshot.h"
+#include "strategy/share_dial.h"
 
 namespace brevet {
 
@@ -62,7 +63,7 @@ struct NeedGuides {
   std::size_t k = 1;
   float min_similarity = 0;
 };                       ///< -> Evidence::guides
-struct NeedEstimate {};  ///< -> Evidence::estimate
+struct NeedEstimate {};  ///< -> Evidence::estimate and Evidence::dial
 struct NeedAfterAnswer {
   int attempt = 0;
 };  ///< -> Evidence::after_answer[attempt]
@@ -92,6 +93,8 @@ struct Call {
 };
 struct Calls {
   std::vector<Call> calls;
+  /// Set when a dial that is a share made this choice; the flow counts it before it makes the calls.
+  std::optional<ShareVote> vote = {};
 };
 struct Wait {};
 struct Accept {
@@ -120,6 +123,7 @@ struct Evidence {
   std::optional<std::vector<Neighbour>> neighbours;
   std::optional<std::vector<GuideNeighbour>> guides;
   std::optional<Estimate> estimate;
+  ShareDial dial;  ///< of the route, where it stood when the estimate was fetched
   std::map<int, std::optional<double>> after_answer;  ///< attempt -> P(agree), empty when not known
   std::vector<Comparison> comparisons;
   /// The newest comparison of these two, null if there is none.
