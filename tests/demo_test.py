@@ -14,8 +14,9 @@ BREVET = os.environ.get("BREVET_BINARY", "build/dev/brevet")
 QUESTIONS = 60
 
 
-def write_data_file(path):
-    """Lettered questions of two topics: `w` is right on one of them only, `s` on both; tokens are recorded, prices are in a file."""
+def write_data_file(path, costs=None):
+    """Lettered questions of two topics: `w` is right on one of them only, `s` on both; tokens are recorded, prices are in a
+    file, or `costs` has the recorded cost by model."""
     with open(path, "w") as out:
         for i in range(QUESTIONS):
             easy = i % 2 == 0
@@ -27,9 +28,10 @@ def write_data_file(path):
                 "models": {
                     "w": {"score": 1 if easy else 0, "pred": "B" if easy else "C",
                           "response": "The answer is (%s)." % ("B" if easy else "C"), "input_tokens": 40,
-                          "output_tokens": 6, "latency_ms": 100},
+                          "output_tokens": 6, "latency_ms": 100, **({"cost_usd": costs["w"]} if costs else {})},
                     "s": {"score": 1, "pred": "B", "response": "The answer is (B).",
-                          "input_tokens": 40, "output_tokens": 6, "latency_ms": 400}}}) + "\n")
+                          "input_tokens": 40, "output_tokens": 6, "latency_ms": 400,
+                          **({"cost_usd": costs["s"]} if costs else {})}}}) + "\n")
 
 
 PRICES = {"version": "made-up", "models": {"w": {"input": 0.1, "output": 0.2}, "s": {"input": 2, "output": 8}}}
@@ -97,6 +99,19 @@ class Demo(unittest.TestCase):
         # What the file says, whatever was routed: the models' own shares of right answers.
         self.assertRegex(said, r"always s +100\.0%")
         self.assertRegex(said, r"always w +50\.0%")
+
+    def test_recorded_costs_travel_and_need_no_prices(self):
+        data = pathlib.Path(self.folder.name, "made-up.jsonl")
+        write_data_file(data, {"w": 0.001, "s": 0.02})
+        said, figures = self.demo("--data", str(data), "--models", "w,s", "--exit")
+        self.check_summary(said, "w", "s")
+        # Every question costs the same, so always-weak is exactly a twentieth.
+        self.assertRegex(said, r"always w +50\.0% +0\.05")
+        # The player reads cost and basis from the gateway's headers.
+        for what in ("serving_cost", "always_strong_cost"):
+            self.assertEqual((figures[what]["unknown"], figures[what]["basis"]), (0, "recorded"), what)
+        strong = figures["strong_calls"]
+        self.assertGreaterEqual(figures["serving_cost"]["usd"] + 1e-9, 0.02 * strong + 0.001 * (QUESTIONS - strong))
 
     @unittest.skipUnless(pathlib.Path("/proc/self/net/tcp").exists(), "needs Linux's list of sockets")
     def test_the_gateway_calls_its_models_over_http(self):

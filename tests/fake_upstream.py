@@ -3,8 +3,9 @@
 
 What the last user message says decides what happens: "do:NAME" anywhere in it. NAMEs: tool, cut, garbage, badsse, hang,
 slow, e400, e401, e429once, e500, e500once, dropfirst, nousage, huge, utf8, echo_body, silent_close, redirect, raw, half,
-stuck, inband, htmlstream, nodone, bigevent, nostream, lateweak. Otherwise the answer is "MODEL says: TEXT", or a guide where
-one is asked for.
+halfheader, stuck, inband, htmlstream, nodone, bigevent, nostream, lateweak, essay (free text, another one by each model), leak
+(the letter B by strong, C by others, and a guide that carries it). Otherwise the answer is "MODEL says: TEXT", or a guide or a
+judge's word where one is asked for.
 GET /log gives what was received, per request: model, body, whether the caller hung up before the end.
 """
 import json
@@ -32,6 +33,12 @@ STATE = State()
 # What it writes when it is asked for a guide: method, no answer.
 GUIDE = ("Break the larger factor into tens and units, multiply each part on its own, and add the two products. "
          "A common mistake is to forget the carry when the products are added. Write nothing beside what was asked for.")
+
+
+LEAKY_GUIDE = "Look at what each option says about colour, rule out the three that do not fit, and so the answer is (B)."
+# By whether strong writes.
+ESSAYS = {False: "Waves come and go along the shore. Gulls circle above, and the wind smells of salt and seaweed all day long.",
+          True: "A wide blue plain reaches to the horizon, calm in the morning, and fishermen mend their nets beside the harbour."}
 
 
 def text_of(message):
@@ -122,8 +129,15 @@ class Handler(BaseHTTPRequestHandler):
         if what == "nostream":
             request.pop("stream", None)
         answer = f"{model} says: {text}"
-        if any(m.get("role") == "system" and text_of(m).startswith("Write a guide") for m in request["messages"]):
-            answer = GUIDE
+        systems = [text_of(m) for m in request["messages"] if m.get("role") == "system"]
+        if what == "essay":
+            answer = ESSAYS["strong" in model]
+        if what == "leak":
+            answer = "The answer is (B)." if "strong" in model else "The answer is (C)."
+        if any(system.startswith("Write a guide") for system in systems):
+            answer = LEAKY_GUIDE if what == "leak" else GUIDE
+        if any(system.startswith("Judge whether two answers") for system in systems):
+            answer = "Each does what was asked, in other words.\n[[C]]"
         if what == "huge":
             answer = "x" * (4 << 20)
         if what == "utf8":

@@ -299,6 +299,55 @@ class Surface(unittest.TestCase):
             self.assertEqual(metric('brevet_shadows_refused_total{reason="too_large"}'), 1)
 
 
+class Learning(unittest.TestCase):
+    """Off the request path, through the whole program."""
+
+    ROUTE = "auto:   {{strategy: adaptive, candidates: [weak, strong]}}"
+
+    def report(self, gateway):
+        rows = [row for row in gateway.call("GET", "/v1/report")[2]["routes"] if row["route"] == "auto"]
+        return rows[0] if rows else None
+
+    def learned(self, learning, text):
+        config = CONFIG.replace(self.ROUTE, self.ROUTE[:-2] + ", learning: {{allowance: 1, %s}}}}" % learning)
+        self.assertNotEqual(config, CONFIG)
+        gateway = Gateway(config)
+        self.addCleanup(gateway.stop)
+        start = len(gateway.upstream_log())
+        self.assertEqual(gateway.chat(text)[0], 200)
+        gateway.wait_until(lambda: "brevet_outcomes_learned_total 1" in gateway.call("GET", "/metrics")[2].decode() or
+                           "brevet_cannot_tell_total 1" in gateway.call("GET", "/metrics")[2].decode())
+        return gateway, gateway.upstream_log()[start:]
+
+    def test_the_reference_judges_where_nothing_else_can(self):
+        text = "do:essay Describe the sea in a few words."
+        gateway, calls = self.learned("guides: false, judge: reference", text)
+        report = self.report(gateway)
+        self.assertEqual((report["agreement"]["weak_alone"]["same"], report["agreement"]["weak_alone"]["cannot_tell"]), (1, 0))
+        self.assertEqual(report["cost"]["judge"]["known"], 2)
+        judged = [json.loads(call["body"])["messages"][1]["content"] for call in calls if "Judge whether two answers" in call["body"]]
+        self.assertEqual(len(judged), 2)
+        first = [prompt.index("Waves come") < prompt.index("A wide blue") for prompt in judged]
+        self.assertEqual(sorted(first), [False, True], "one in each order")
+        self.assertEqual({call["model"] for call in calls if "Judge whether" in call["body"]}, {"strong-id"})
+
+    def test_without_a_judge_nothing_is_told(self):
+        gateway, _ = self.learned("guides: false", "do:essay Describe the sea in a few words.")
+        self.assertEqual(self.report(gateway)["agreement"]["weak_alone"]["cannot_tell"], 1)
+
+    def test_a_guide_that_carries_the_answer_is_dropped(self):
+        text = "do:leak Which option names the colour of the sky?\nA. red\nB. blue\nC. green\nD. pink\nAnswer with the letter."
+        gateway, calls = self.learned("guides: true", text)
+        report = self.report(gateway)
+        self.assertEqual((report["guides"]["leaked"], report["guides"]["written"]), (1, 0))
+        self.assertEqual(report["agreement"]["weak_alone"]["different"], 1)
+        self.assertEqual(len([1 for call in calls if "Write a guide" in call["body"]]), 1)
+        self.assertEqual([call for call in calls if "rule out the three" in call["body"]], [], "weak never sees it")
+        metrics = gateway.call("GET", "/metrics")[2].decode()
+        self.assertIn("brevet_guides_leaked_total 1", metrics)
+        self.assertIn("brevet_memory_guides 0", metrics)
+
+
 class Drain(unittest.TestCase):
     def test_sigterm_lets_requests_end(self):
         gateway = Gateway()

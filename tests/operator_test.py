@@ -65,6 +65,22 @@ class Reload(unittest.TestCase):
             gateway.process.send_signal(signal.SIGHUP)
             gateway.wait_until(lambda: gateway.chat("x", "here")[0] == 200)
 
+    def test_a_changed_model_is_asked_and_a_changed_local_one_needs_a_restart(self):
+        with Gateway(CONFIG.replace("log: warn", "log: info")) as gateway:
+            path = pathlib.Path(gateway.folder, "brevet.yaml")
+            text = path.read_text()
+            answered_by = lambda: gateway.chat("x", "best")[2]["model"]
+            self.assertEqual(answered_by(), "strong-id-2024")
+            path.write_text(text.replace("id: strong-id", "id: stronger-id") + "\n")
+            gateway.process.send_signal(signal.SIGHUP)
+            gateway.wait_until(lambda: answered_by() == "stronger-id-2024")
+            path.write_text(text.replace("id: strong-id", "id: strongest-id")
+                                .replace("routes:", "  here: {upstream: local, file: small.gguf}\nroutes:", 1))
+            gateway.process.send_signal(signal.SIGHUP)
+            gateway.wait_until(lambda: "restart_needed" in gateway.log())
+            self.assertIn("a local model was added", gateway.log())
+            self.assertEqual(answered_by(), "stronger-id-2024", "nothing of a refused file is applied")
+
     def test_a_model_that_did_not_change_keeps_its_breaker(self):
         with Gateway(CONFIG.replace("log: warn", "log: info")) as gateway:
             down = lambda: gateway.call("GET", "/health/readiness")[2]["models"]["down"]
@@ -81,9 +97,15 @@ class MemoryOfOneTenant(unittest.TestCase):
     def test_show_export_import_and_forget_keep_to_it(self):
         with tempfile.TemporaryDirectory() as folder:
             data = os.path.join(folder, "data")
-            with Gateway(TWO_TENANTS, data=data, environment=KEYS) as gateway:
-                for key in KEYS.values():
-                    self.assertEqual(gateway.chat("What is 2 + 2?", "auto", {"authorization": "Bearer " + key})[0], 200)
+            keeps_text = TWO_TENANTS.replace("auto:   {{strategy: adaptive, candidates: [weak, strong]}}",
+                                             "auto:   {{candidates: [weak, strong], store: text}}")
+            with Gateway(keeps_text, data=data, environment=KEYS) as gateway:
+                for name, key in KEYS.items():
+                    bearer = {"authorization": "Bearer " + key}
+                    status, headers, _ = gateway.chat(f"What is 2 + 2, asked by {name}?", "auto", bearer)
+                    self.assertEqual(status, 200)
+                    said = {"decision_id": headers["x-brevet-decision"], "score": 1, "comment": f"remark of {name}"}
+                    self.assertEqual(gateway.call("POST", "/v1/feedback", said, bearer)[0], 200)
                 learned = lambda: sum(float(line.split()[-1]) for line in gateway.call("GET", "/metrics")[2].decode()
                                       .splitlines() if line.startswith("brevet_outcomes_learned_total"))
                 gateway.wait_until(lambda: learned() >= 2)
@@ -109,7 +131,13 @@ class MemoryOfOneTenant(unittest.TestCase):
             self.assertEqual(memory("import", own, "--tenant", "one")[0], 0)
             status, _, said = memory("forget", "--tenant", "one")
             self.assertEqual(status, 0)
-            self.assertIn("Decisions and feedback of one stay", said)
+            self.assertRegex(said, "Forgot 1 skills, 0 guides, 2 outcomes")
+            self.assertRegex(said, "and 2 decisions, 1 feedback of one")
+            left = b"".join(path.read_bytes() for path in pathlib.Path(data).iterdir())
+            for gone in (b"asked by KEY_ONE", b"remark of KEY_ONE"):
+                self.assertNotIn(gone, left)
+            for kept in (b"asked by KEY_TWO", b"remark of KEY_TWO"):
+                self.assertIn(kept, left)
             self.assertEqual(memory("list", "--tenant", "one")[1], "Nothing is remembered yet.\n")
             self.assertNotEqual(memory("list", "--tenant", "two")[1], "Nothing is remembered yet.\n")
 

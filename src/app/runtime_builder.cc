@@ -32,6 +32,7 @@ HttpModelOptions http_options(const std::string& name, const ModelOptions& model
   out.retries = model.retries;
   out.concurrent_max = model.concurrent_max;
   out.simulated = model.upstream == UpstreamKind::kSimulated;
+  out.plays_recorded = model.upstream == UpstreamKind::kRecorded;
   out.seed = seed;
   return out;
 }

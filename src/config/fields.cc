@@ -201,7 +201,7 @@ const Fields<ServerOptions>& server_fields() {
       choice("log", &S::log, {"trace", "debug", "info", "warn", "error", "off"},
              "trace, debug, info, warn, error or off"),
       duration("retention_days", &S::retention, hours(24), 1, 36'500,
-               "how long decisions and feedback are kept"),
+               "how long decisions, feedback and texts of requests are kept"),
   };
   return fields;
 }

@@ -47,6 +47,7 @@ models:
   small: {base_url: "http://127.0.0.1:1/v1/", id: tiny, logprobs: true, retries: 0, concurrent_max: 8, first_token_timeout_ms: 100}
   large: {upstream: openai, base_url: https://api.example.com, key_env: BREVET_TEST_KEY, price: {input: 0.15, output: "0.6", cached_input: 7.5e-2, assumed: true}}
   past:  {upstream: recorded, file: data.jsonl}
+  away:  {upstream: recorded, base_url: "http://127.0.0.1:2/v1/"}
   sim:   {upstream: simulated}
   here:  {upstream: local, server: /bin/llama, file: m.gguf}
 routes:
@@ -77,6 +78,7 @@ memory: {partitions_max: 7, estimators_max: 3, bytes_max: 50000000}
   EXPECT_EQ(large.price.cached_input_per_million, Money::parse_usd("0.075"));
   EXPECT_TRUE(large.price.assumed);
   EXPECT_EQ(config.models.at("past").upstream, UpstreamKind::kRecorded);
+  EXPECT_EQ(config.models.at("away").base_url, "http://127.0.0.1:2/v1");
   EXPECT_EQ(config.models.at("sim").upstream, UpstreamKind::kSimulated);
   EXPECT_TRUE(config.models.at("here").local);
   const auto& route = config.routes.at("auto");
@@ -253,6 +255,7 @@ TEST(Config, Contradictions) {
       "contradictory", {"observe"});
   bad(kModels + "server: {address: 0.0.0.0}", "contradictory", {"client keys"});
   bad("models: {a: {upstream: recorded, file: f, base_url: \"http://x\"}}", "contradictory", {"base_url"});
+  bad("models: {a: {upstream: local, base_url: \"http://x\"}}", "contradictory", {"runs here"});
   bad("models: {a: {base_url: \"http://x\", file: f}}", "contradictory", {"file"});
   bad("models: {a: {base_url: \"http://x\", server: f}}", "contradictory", {"server"});
   bad("models: {a: {base_url: \"http://x\", total_timeout_ms: 10}}", "contradictory",

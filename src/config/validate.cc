@@ -87,9 +87,18 @@ class Validator {
         fail_at({"models", name, "file"}, "contradictory",
                 where + ".file` is for recorded, simulated and local models; this one is an openai endpoint");
     } else {
-      if (!model.base_url.empty())
-        fail_at({"models", name, "base_url"}, "contradictory",
-                where + ".base_url` is for openai endpoints; this model has another upstream");
+      const bool played =
+          model.upstream == UpstreamKind::kRecorded || model.upstream == UpstreamKind::kSimulated;
+      if (!model.base_url.empty() && played && model.file.empty()) {
+        check_url(name, model.base_url);  // a `brevet upstream`
+      } else if (!model.base_url.empty()) {
+        fail_at(
+            {"models", name, "base_url"}, "contradictory",
+            played
+                ? where +
+                      ".base_url` names a `brevet upstream`, which has the file; leave out base_url or file"
+                : where + ".base_url` is for endpoints; this model runs here");
+      }
       if (!model.key_env.empty())
         fail_at({"models", name, "key_env"}, "contradictory",
                 where + ".key_env` is for openai endpoints; this model has another upstream");
@@ -100,9 +109,11 @@ class Validator {
     if (!local && !model.server.empty())
       fail_at({"models", name, "server"}, "contradictory",
               where + ".server` is for local models; this model has another upstream");
-    if (model.upstream == UpstreamKind::kRecorded && model.file.empty()) {
+    if (model.upstream == UpstreamKind::kRecorded && model.file.empty() && model.base_url.empty()) {
       fail_at({"models", name, "file"}, "missing_key",
-              where + ".file` is missing: a recorded model needs its data file");
+              where +
+                  ".file` is missing: a recorded model needs its data file, or the base_url of a "
+                  "`brevet upstream --recorded`");
     }
     const auto& price = model.price;
     if (price.input_per_million.has_value() != price.output_per_million.has_value()) {

@@ -9,37 +9,20 @@ int http_status(const Error& error) {
     case ErrorKind::kCallerInvalid:
       if (error.code == "method_not_allowed") return 405;
       if (error.code == "unsupported_media_type") return 415;
-      return 400;
-    case ErrorKind::kCallerDenied:
-      return 401;
-    case ErrorKind::kCallerNotFound:
-      return 404;
-    case ErrorKind::kCallerTooLarge:
-      return 413;
-    case ErrorKind::kPolicyRefused:
-      return 403;
-    case ErrorKind::kPolicyBudget:
-    case ErrorKind::kProviderRateLimited:
-      return 429;
+      break;
     case ErrorKind::kProviderRejected:
       // A provider that refuses our own key is our operator's trouble, not the client's.
-      if (error.upstream_status == 401 || error.upstream_status == 403) return 502;
-      return error.upstream_status >= 400 && error.upstream_status < 500 ? error.upstream_status : 502;
+      if (error.upstream_status == 401 || error.upstream_status == 403) break;
+      if (error.upstream_status >= 400 && error.upstream_status < 500) return error.upstream_status;
+      break;
     case ErrorKind::kProviderUnavailable:
       // Nobody was asked because of the breaker: asking again later may help. Else the provider failed.
-      return error.code == "upstream_breaker_open" ? 503 : 502;
-    case ErrorKind::kProviderTimeout:
-      return 504;
-    case ErrorKind::kProviderGarbage:
-      return 502;
-    case ErrorKind::kOverloaded:
-      return 503;
-    case ErrorKind::kCancelled:
-      return 499;
-    case ErrorKind::kInternal:
-      return 500;
+      if (error.code == "upstream_breaker_open") return 503;
+      break;
+    default:
+      break;
   }
-  return 500;
+  return wire::http_status_of(error.kind);
 }
 
 std::string http_error_body(const Error& error) {

@@ -49,6 +49,7 @@ struct Exchange {
   std::chrono::nanoseconds start{0};
   std::optional<Microseconds> first_token;
   bool streamed = false;
+  std::optional<Money> recorded_cost;  ///< as the newest response's header said
 };
 
 std::optional<Milliseconds> parse_retry_after(const net::HttpHeaders& headers, Instant now) {
@@ -263,7 +264,8 @@ class HttpModelClient final : public ModelClient {
 
   ModelOutcome finish(const Exchange& exchange, Answer answer, const Cost& spent, int tries) const {
     ModelResult out;
-    out.cost = spent + price(answer.usage);
+    out.cost = spent + (exchange.recorded_cost ? Cost{exchange.recorded_cost, CostBasis::kRecorded}
+                                               : price(answer.usage));
     out.answer = std::move(answer);
     out.latency = since(exchange);
     out.first_token = exchange.first_token;
@@ -301,12 +303,19 @@ class HttpModelClient final : public ModelClient {
     return out;
   }
 
+  void take_recorded_cost(const net::HttpHeaders& headers, Exchange& exchange) const {
+    if (!options_.plays_recorded) return;
+    const auto text = net::find_header(headers, kRecordedCostHeader);
+    exchange.recorded_cost = text.empty() ? std::nullopt : Money::parse_usd(text);
+  }
+
   Task<TryResult> try_whole(Exchange* exchange) {
     auto whole = co_await http_.fetch(http_call(*exchange));
     if (!whole) co_return failed(from_net(*exchange, whole.error()));
     if (whole->status / 100 != 2) {
       co_return failed(from_status(whole->status, whole->headers, std::move(whole->body)));
     }
+    take_recorded_cost(whole->headers, *exchange);
     auto answer = wire::parse_chat_completion(std::move(whole->body), exchange->hide);
     if (!answer) co_return failed(garbage(*exchange, answer.error()));
     co_return std::move(*answer);
@@ -318,6 +327,7 @@ class HttpModelClient final : public ModelClient {
     if (!opened) co_return failed(from_net(*exchange, opened.error()));
     auto response = std::move(*opened);
     const bool good = response->status() / 100 == 2;
+    if (good) take_recorded_cost(response->headers(), *exchange);
     const auto type = net::find_header(response->headers(), "content-type");
     if (!good || type.find("application/json") != std::string_view::npos) {
       std::string body;
@@ -532,6 +542,10 @@ class HttpModelClient final : public ModelClient {
           error.kind == ErrorKind::kProviderUnavailable || error.kind == ErrorKind::kProviderGarbage;
     }
     out.partial = collector.answer();
+    if (exchange.recorded_cost) {
+      out.cost = {exchange.recorded_cost, CostBasis::kRecorded};
+      return out;
+    }
     out.cost = collector.has_usage() ? price(out.partial->usage) : estimate(exchange, &*out.partial);
     return out;
   }

@@ -35,6 +35,9 @@ struct HttpModelOptions {
   int concurrent_max = 256;
   std::size_t answer_bytes_max = 32 * 1024 * 1024;
   bool simulated = false;  ///< the endpoint is a simulation and must be labelled so
+  /// The endpoint plays recorded answers, so what it says in kRecordedCostHeader is what the call cost. Of
+  /// any other endpoint the header means nothing: nobody's provider sets our books.
+  bool plays_recorded = false;
   BreakerOptions breaker;
   std::uint64_t seed = 1;  ///< of the jitter
 };

@@ -365,6 +365,30 @@ TEST_F(HttpModelTest, AnAnswerCutInItsMiddleIsNotAskedForAgain) {
   provider.join();
 }
 
+TEST_F(HttpModelTest, ARecordedCostCountsOnlyFromAnEndpointThatPlaysRecordings) {
+  HttpHeaders json = kJson;
+  json.push_back({"x-brevet-recorded-cost-usd", "0.0123"});
+  HttpHeaders stream{{"content-type", "text/event-stream"}, {"x-brevet-recorded-cost-usd", "0.0123"}};
+  for (const bool plays : {true, false}) {
+    options_.plays_recorded = plays;
+    requests_ = 0;
+    const auto events = sse({chunk(R"("content":"hello")"), chunk("", R"("stop")"), kUsageChunk, "[DONE]"});
+    provide({{200, json, kWhole}, {200, stream, events}});
+    const auto whole = run(call());
+    Collect sink;
+    const auto streamed = run(call(true), &sink);
+    for (const auto* outcome : {&whole, &streamed}) {
+      ASSERT_TRUE(*outcome) << outcome->error().error.message;
+      EXPECT_EQ((*outcome)->cost.basis, plays ? CostBasis::kRecorded : CostBasis::kPriced);
+      EXPECT_EQ((*outcome)->cost.amount == Money::parse_usd("0.0123"), plays);
+    }
+  }
+  options_.plays_recorded = true;
+  options_.pricing = {};
+  provide({{200, kJson, kWhole}});
+  EXPECT_FALSE(run(call())->cost.amount) << "no header and no price is unknown, never 0";
+}
+
 struct Beginning {
   const char* name;
   const char* bytes;

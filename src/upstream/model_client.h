@@ -81,7 +81,15 @@ class ModelClient {
   /// Price of the usage; unknown when the model has no price or a needed count is missing.
   virtual Cost price(const Usage& usage) const = 0;
   virtual bool simulated() const { return false; }
+  /// What this request's answer cost when it was recorded; empty for anything but a recorded answer whose
+  /// file says so. Known before the call, so that an endpoint can say it in a header.
+  virtual std::optional<Money> recorded_cost(const ChatRequest&) const { return std::nullopt; }
 };
+
+/// The header in which an endpoint of recorded models (serve_models.h) says that cost, in USD. A client takes
+/// it from an endpoint only where the configuration says that it plays recordings.
+inline constexpr const char* kRecordedCostHeader = "x-brevet-recorded-cost-usd";
+
 using ModelClientPtr = std::shared_ptr<ModelClient>;
 
 }  // namespace brevet

@@ -70,7 +70,7 @@ class RecordedModel final : public PlayedModel {
       co_return refuse(not_recorded("This prompt is one of Brevet's own and in no file."));
     }
     const auto id = record_id_of(request);
-    const auto* record = id.empty() ? answers_->find_prompt(request.last_user_text()) : answers_->find_id(id);
+    const auto* record = find(request);
     if (!record) {
       co_return refuse(not_recorded(id.empty() ? "The question is not in the data file."
                                                : "The data file has no record \"" + id + "\"."));
@@ -88,7 +88,19 @@ class RecordedModel final : public PlayedModel {
     return options_.prices->price(options_.price_name.empty() ? options_.model : options_.price_name, usage);
   }
 
+  std::optional<Money> recorded_cost(const ChatRequest& request) const override {
+    const auto* record = find(request);
+    const auto* outcome =
+        record && !is_own_prompt(request.system_text()) ? record->outcome(options_.model) : nullptr;
+    return outcome ? outcome->cost : std::nullopt;
+  }
+
  private:
+  const OutcomeRecord* find(const ChatRequest& request) const {
+    const auto id = record_id_of(request);
+    return id.empty() ? answers_->find_prompt(request.last_user_text()) : answers_->find_id(id);
+  }
+
   PlayedAnswer played(const OutcomeRecord& record, const RecordedOutcome& outcome) const {
     PlayedAnswer out;
     auto& answer = out.answer;

@@ -252,6 +252,19 @@ TEST(ServeModels, RecordedModelsAreOrdinaryEndpoints) {
   EXPECT_TRUE(collector.has_usage());
 }
 
+TEST(ServeModels, RecordedCostsTravelInAHeaderWhereTheFileHasThem) {
+  const auto server = start({});
+  const auto has = [&](const std::string& body, const std::string& header) {
+    const auto answer = http(server->port(), "POST", "/v1/chat/completions", body);
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return answer.head.find(header) != std::string::npos;
+  };
+  EXPECT_TRUE(has(body_of("strong", kPrime), "x-brevet-recorded-cost-usd: 0.002\r\n"));
+  EXPECT_TRUE(
+      has(body_of("strong", kPrime, "", "", R"("stream":true)"), "x-brevet-recorded-cost-usd: 0.002\r\n"));
+  EXPECT_FALSE(has(body_of("weak", kPrime), "x-brevet-recorded-cost-usd"));
+}
+
 TEST(ServeModels, WrongRequestsGetSentencesWithStableCodes) {
   const auto server = start({});
   const auto port = server->port();

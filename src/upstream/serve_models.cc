@@ -1,7 +1,7 @@
 #include "upstream/serve_models.h"
 
 #include <atomic>
-#include <boost/json.hpp>
+#include <optional>
 
 #include "wire/openai_chat.h"
 #include "wire/sse.h"
@@ -15,35 +15,9 @@ using net::HttpResponder;
 /// Events of a stream that reach the client before a declared cut.
 constexpr int kEventsBeforeCut = 2;
 
+/// A played error keeps the status that its provider gave it.
 int status_of(const Error& error) {
-  if (error.upstream_status >= 400) return error.upstream_status;
-  switch (error.kind) {
-    case ErrorKind::kCallerInvalid:
-      return 400;
-    case ErrorKind::kCallerDenied:
-      return 401;
-    case ErrorKind::kCallerNotFound:
-    case ErrorKind::kProviderRejected:
-      return 404;
-    case ErrorKind::kCallerTooLarge:
-      return 413;
-    case ErrorKind::kPolicyRefused:
-      return 403;
-    case ErrorKind::kPolicyBudget:
-    case ErrorKind::kProviderRateLimited:
-      return 429;
-    case ErrorKind::kProviderTimeout:
-      return 504;
-    case ErrorKind::kProviderUnavailable:
-    case ErrorKind::kProviderGarbage:
-      return 502;
-    case ErrorKind::kOverloaded:
-      return 503;
-    case ErrorKind::kCancelled:
-    case ErrorKind::kInternal:
-      break;
-  }
-  return 500;
+  return error.upstream_status >= 400 ? error.upstream_status : wire::http_status_of(error.kind);
 }
 
 HttpHeaders json_headers() {
@@ -53,6 +27,10 @@ HttpHeaders json_headers() {
 // Lists of headers are built outside of coroutines: gcc 12 miscompiles some braced lists inside of them.
 HttpHeaders stream_headers() {
   return {{"content-type", "text/event-stream"}, {"cache-control", "no-cache"}, {"x-accel-buffering", "no"}};
+}
+HttpHeaders with_cost(HttpHeaders headers, const std::optional<Money>& recorded) {
+  if (recorded) headers.push_back({kRecordedCostHeader, recorded->to_string()});
+  return headers;
 }
 
 Task<void> respond_error(HttpResponder* responder, Error error, HttpHeaders headers = json_headers()) {
@@ -71,14 +49,16 @@ Error error_of(ErrorKind kind, const char* code, std::string message, int status
 /// Begins the response with the first event, so that an error before it still gets a status of its own.
 class WireSink final : public StreamSink {
  public:
-  WireSink(HttpResponder& responder, Fault fault) : responder_(responder), fault_(fault) {}
+  WireSink(HttpResponder& responder, Fault fault, std::optional<Money> recorded_cost)
+      : responder_(responder), fault_(fault), recorded_cost_(recorded_cost) {}
   bool started() const { return started_; }
   bool cut() const { return cut_; }
 
   Task<Result<>> on_event(std::string data) override {
     if (!started_) {
       started_ = true;
-      auto begun = co_await responder_.start_stream(200, stream_headers());
+      auto headers = with_cost(stream_headers(), recorded_cost_);
+      auto begun = co_await responder_.start_stream(200, std::move(headers));
       if (!begun) co_return begun;
     }
     if (fault_ == Fault::kCut && events_ == kEventsBeforeCut) {
@@ -93,6 +73,7 @@ class WireSink final : public StreamSink {
  private:
   HttpResponder& responder_;
   const Fault fault_;
+  const std::optional<Money> recorded_cost_;
   int events_ = 0;
   bool started_ = false, cut_ = false;
 };
@@ -184,6 +165,7 @@ class Service {
     call.stream = call.request->stream;
     call.want_logprobs = call.request->wants_logprobs;
     if (call.stream) co_return co_await stream(model->client, std::move(call), fault, responder);
+    auto headers = with_cost(json_headers(), model->client->recorded_cost(*call.request));
     auto outcome = co_await model->client->call(std::move(call), nullptr);
     if (!outcome) {
       if (outcome.error().error.kind == ErrorKind::kCancelled) co_return;
@@ -192,15 +174,15 @@ class Service {
     auto& body = outcome->answer.body;
     if (fault == Fault::kGarbage) body = "<html>" + body.substr(body.size() / 2);
     if (fault == Fault::kCut) {
-      if (co_await responder->start_stream(200, json_headers()))
+      if (co_await responder->start_stream(200, std::move(headers)))
         co_await responder->write(body.substr(0, body.size() / 2));
       co_return;
     }
-    co_await responder->respond(200, json_headers(), std::move(body));
+    co_await responder->respond(200, std::move(headers), std::move(body));
   }
 
   Task<void> stream(ModelClientPtr client, ModelCall call, Fault fault, HttpResponder* responder) {
-    WireSink sink(*responder, fault);
+    WireSink sink(*responder, fault, client->recorded_cost(*call.request));
     auto outcome = co_await client->call(std::move(call), &sink);
     // Without finish() the server closes the connection in the middle of the body: that is the cut.
     if (sink.cut()) co_return;

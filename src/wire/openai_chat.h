@@ -128,6 +128,10 @@ std::vector<std::string> completion_chunks(const Answer& answer, std::string_vie
 /// message fields are taken from the body; an answer without a body (it was streamed to us) from its fields.
 std::vector<std::string> body_to_chunks(const Answer& answer, bool include_usage);
 
+/// The status of an error of this kind where nothing more is known of it: 400 caller's, 401, 404, 413, 403,
+/// 429 budgets and limits, 502 and 504 provider's, 503 overloaded, 499 cancelled, 500 ours.
+int http_status_of(ErrorKind kind);
+
 /// {"error":{"message","type","param","code"}}; type from the kind (invalid_request_error,
 /// authentication_error, permission_error, not_found_error, rate_limit_error, insufficient_quota,
 /// server_error).

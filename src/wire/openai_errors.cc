@@ -162,4 +162,35 @@ Result<FeedbackBody> parse_feedback(std::string_view body) {
   return out;
 }
 
+int http_status_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kCallerInvalid:
+      return 400;
+    case ErrorKind::kCallerDenied:
+      return 401;
+    case ErrorKind::kCallerNotFound:
+      return 404;
+    case ErrorKind::kCallerTooLarge:
+      return 413;
+    case ErrorKind::kPolicyRefused:
+      return 403;
+    case ErrorKind::kPolicyBudget:
+    case ErrorKind::kProviderRateLimited:
+      return 429;
+    case ErrorKind::kProviderRejected:
+    case ErrorKind::kProviderUnavailable:
+    case ErrorKind::kProviderGarbage:
+      return 502;
+    case ErrorKind::kProviderTimeout:
+      return 504;
+    case ErrorKind::kOverloaded:
+      return 503;
+    case ErrorKind::kCancelled:
+      return 499;
+    case ErrorKind::kInternal:
+      return 500;
+  }
+  return 500;
+}
+
 }  // namespace brevet::wire
