@@ -29,10 +29,6 @@
 namespace brevet {
 namespace {
 
-constexpr const char* kLedgerSetting = "ledger";
-constexpr const char* kDialsSetting = "share_dials";
-constexpr const char* kBaselineSetting = "baseline";
-
 /// Ids that sort by time: milliseconds, then a counter and random bits, in Crockford's base 32.
 class DecisionIds {
  public:
@@ -190,6 +186,7 @@ Result<> GatewayProcessImpl::set_up_store() {
   LearnerOptions learner;
   learner.mode = options_.http ? LearnerMode::kThread : LearnerMode::kInline;
   learner.memory = memory_options(options_.config);
+  learner.retention = store.retention;
   learner.more_settings = [this] {
     return std::vector<std::pair<std::string, std::string>>{{kLedgerSetting, ledger_.save()},
                                                             {kDialsSetting, dials_.save()},

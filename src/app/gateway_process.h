@@ -19,6 +19,11 @@
 
 namespace brevet {
 
+/// Settings of the store in which a gateway keeps its own state between runs.
+inline constexpr const char* kLedgerSetting = "ledger";
+inline constexpr const char* kDialsSetting = "share_dials";
+inline constexpr const char* kBaselineSetting = "baseline";
+
 struct GatewayOptions {
   Config config;
   std::string config_path;  ///< for reload on SIGHUP; empty = none

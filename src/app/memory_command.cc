@@ -4,8 +4,11 @@
 #include <iostream>
 
 #include "app/commands.h"
+#include "app/gateway_process.h"
 #include "app/paths.h"
 #include "features/encoder.h"
+#include "gateway/money_ledger.h"
+#include "gateway/share_dials.h"
 #include "learning/memory_admin.h"
 
 namespace brevet {
@@ -65,6 +68,34 @@ int export_to(const Store& store, const std::string& file, const std::string& te
   return 0;
 }
 
+/// A setting of the store without the tenant's rows.
+template <class State>
+Result<> forget_in_setting(Store& store, const char* name, const std::string& tenant) {
+  const auto kept = store.setting(name);
+  if (!kept) return tl::unexpected(kept.error());
+  State state;
+  if (!*kept || !state.restore(**kept)) return {};
+  state.forget_tenant(tenant);
+  WriteBatch batch;
+  batch.settings.emplace_back(name, state.save());
+  return store.commit(batch);
+}
+
+int forget_all_of(Store& store, Memory& memory, const std::string& tenant) {
+  // First, so that the file is rewritten without them too.
+  for (const auto& done : {forget_in_setting<MoneyLedger>(store, kLedgerSetting, tenant),
+                           forget_in_setting<ShareDials>(store, kDialsSetting, tenant)}) {
+    if (!done) return complain(done.error());
+  }
+  const auto forgotten = forget_tenant(store, memory, tenant);
+  if (!forgotten) return complain(forgotten.error());
+  tell("Forgot", forgotten->skills, forgotten->guides, forgotten->outcomes);
+  std::cerr << "and " << forgotten->decisions << " decisions, " << forgotten->feedback << " feedback of "
+            << tenant << ", with every text in them and its accounts; the file was rewritten and is "
+            << forgotten->bytes_freed << " bytes smaller.\n";
+  return 0;
+}
+
 }  // namespace
 
 int memory_command(const MemoryFlags& flags) {
@@ -99,14 +130,10 @@ int memory_command(const MemoryFlags& flags) {
                      "name", 0, ""},
                     2);
   }
-  const auto forgotten = flags.name.empty() ? forget_tenant(**store, **memory, flags.tenant)
-                                            : forget_memory(**store, **memory, flags.name);
+  if (flags.name.empty()) return forget_all_of(**store, **memory, flags.tenant);
+  const auto forgotten = forget_memory(**store, **memory, flags.name);
   if (!forgotten) return complain(forgotten.error());
   tell("Forgot", forgotten->skills, forgotten->guides, forgotten->outcomes);
-  if (flags.name.empty()) {
-    std::cerr << "Decisions and feedback of " << flags.tenant
-              << " stay in the store until server.retention_days is over.\n";
-  }
   return 0;
 }
 

@@ -230,4 +230,9 @@ bool MoneyLedger::restore(std::string_view text) {
   return true;
 }
 
+void MoneyLedger::forget_tenant(const std::string& tenant) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(routes_, [&](const auto& entry) { return entry.first.first == tenant; });
+}
+
 }  // namespace brevet

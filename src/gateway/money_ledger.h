@@ -100,6 +100,7 @@ class MoneyLedger {
   std::string save() const;
   /// False when the text is not one of save(); then nothing changes.
   bool restore(std::string_view text);
+  void forget_tenant(const std::string& tenant);
 
  private:
   RouteFigures& at(const std::string& tenant, const std::string& route);

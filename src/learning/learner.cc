@@ -81,6 +81,9 @@ class LearnerImpl : public Learner {
   static constexpr std::size_t kQueueFactor = 4;
   static constexpr std::size_t kBarriersMax = 64;
   static constexpr Milliseconds kFlushPatience{5};
+  // Looking for old texts visits every skill; a batch that forgets some must stay small.
+  static constexpr std::chrono::hours kTextSweep{1};
+  static constexpr std::size_t kTextPiece = 256;
 
   void run();
   void process(std::vector<Item> items);
@@ -88,6 +91,7 @@ class LearnerImpl : public Learner {
                           const std::set<std::pair<std::string, std::string>>& in_batch) const;
   bool commit(WriteBatch& batch, std::vector<Item>& items);
   void keep_bounds();
+  void forget_old_texts(PendingChanges& changes, LearnerFigures& counts);
   void publish();
   bool submit_feedback(Feedback feedback, FeedbackDone done);
 
@@ -113,6 +117,7 @@ class LearnerImpl : public Learner {
   std::mutex work_mutex_;
   Memory memory_;
   NextIds ids_;
+  std::optional<Instant> texts_swept_;  ///< when all old texts were gone last
   /// What left memory with the last batch; its rows go in the next transaction, before what that puts.
   std::vector<std::uint64_t> forget_outcomes_;
   std::vector<Partition> forget_partitions_;
@@ -177,6 +182,28 @@ void LearnerImpl::keep_bounds() {
   forget_partitions_ = std::move(evicted.partitions);
 }
 
+void LearnerImpl::forget_old_texts(PendingChanges& changes, LearnerFigures& counts) {
+  if (options_.retention.count() <= 0) return;
+  const Instant now = clock_.now();
+  if (texts_swept_ && now - *texts_swept_ < kTextSweep) return;
+  const Instant oldest = now - options_.retention;
+  std::vector<std::uint64_t> old;
+  bool more = false;
+  memory_.visit_skills([&](const Partition&, const SkillPtr& skill) {
+    if (skill->text.empty() || skill->last_tried >= oldest) return;
+    more = old.size() == kTextPiece;
+    if (!more) old.push_back(skill->id);
+  });
+  for (const auto id : old) {
+    auto stored = changes.skill(id);  // this batch may have seen its request again
+    if (!stored || stored->skill.text.empty() || stored->skill.last_tried >= oldest) continue;
+    stored->skill.text.clear();
+    changes.put(stored->partition, std::move(stored->skill));
+    ++counts.texts_forgotten;
+  }
+  if (!more) texts_swept_ = now;
+}
+
 void LearnerImpl::decided(std::shared_ptr<const Decision> decision,
                           std::shared_ptr<const ShadowResult> shadow) {
   {
@@ -237,8 +264,9 @@ struct WaitingFeedback {
   std::optional<Result<>> outcome;
 };
 
-/// Hands the outcome of a commit over to the executor of the coroutine that waits for it. To be called once: what
-/// is waiting goes along with the post, for its timer may only be destroyed where its executor still lives.
+/// Hands the outcome of a commit over to the executor of the coroutine that waits for it. To be called once:
+/// what is waiting goes along with the post, for its timer may only be destroyed where its executor still
+/// lives.
 FeedbackDone hand_over(std::shared_ptr<WaitingFeedback> waiting, asio::any_io_executor executor) {
   // Tracked as outstanding work, so that an executor without anything else to do does not end meanwhile.
   auto tracked = asio::prefer(std::move(executor), asio::execution::outstanding_work.tracked);
@@ -356,6 +384,7 @@ void LearnerImpl::process(std::vector<Item> items) {
       batch.feedback.push_back(*item.feedback);
     }
   }
+  if (!items.empty()) forget_old_texts(changes, counts);
   changes.evict();
   changes.write_to(batch);
   batch.forget_outcomes.insert(batch.forget_outcomes.end(), forget_outcomes_.begin(), forget_outcomes_.end());

@@ -38,6 +38,9 @@ struct LearnerOptions {
   Milliseconds retry_first{50};
   Milliseconds retry_max{5'000};
   MemoryOptions memory;
+  /// Texts of requests that skills keep (routes with store: text) and that were last seen longer ago go, from
+  /// disk and memory, in the background of commits; the skills stay. Zero keeps them for ever.
+  Microseconds retention{0};
   /// Small named blobs of others (a ledger) to be written with every batch; called on the learning thread.
   /// May be null.
   std::function<std::vector<std::pair<std::string, std::string>>()> more_settings;
@@ -61,6 +64,7 @@ struct LearnerFigures {
   std::uint64_t demoted = 0;  ///< skills turned to strong-only by a spot check
   std::uint64_t evicted_skills = 0;
   std::uint64_t evicted_guides = 0;
+  std::uint64_t texts_forgotten = 0;  ///< for LearnerOptions::retention
   std::uint64_t model_id_changes = 0;
   std::uint64_t commits = 0;
   std::uint64_t commit_failures = 0;

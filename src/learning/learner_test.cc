@@ -44,6 +44,7 @@ class GatedStore : public Store {
   Result<std::optional<std::string>> setting(const std::string& name) const override {
     return real_->setting(name);
   }
+  Result<ErasedRows> erase_tenant(const std::string& tenant) override { return real_->erase_tenant(tenant); }
 
   void close() {
     std::lock_guard lock(mutex_);
@@ -323,6 +324,40 @@ TEST(Learner, ARestartRemembersTheSame) {
   auto item = shadowed(401, true);
   learner->decided(item.decision, item.result);
   EXPECT_EQ(learner->snapshot()->find_exact(kPartition, "q401")->id, 401U) << "an id was used twice";
+}
+
+TEST(Learner, TextsOfRequestsGoByRetentionAndTheirSkillsStay) {
+  GatedStore store;
+  ManualClock clock{Instant{std::chrono::hours(1'000)}};
+  LearnerOptions options;
+  options.mode = LearnerMode::kInline;
+  options.retention = std::chrono::hours(10);
+  auto learner = make_learner(store, clock, options).value();
+  const auto see = [&](int i) {
+    auto item = shadowed(i, true);
+    item.result->text = "Text of " + std::to_string(i);
+    auto decision = std::make_shared<Decision>(*item.decision);
+    decision->time = clock.now();
+    learner->decided(decision, item.result);
+  };
+  const auto text_of = [&](int i) {
+    return learner->snapshot()->find_exact(kPartition, "q" + std::to_string(i))->text;
+  };
+  for (int i = 1; i <= 600; ++i) see(i);
+  EXPECT_EQ(text_of(1), "Text of 1");
+  clock.advance(std::chrono::hours(9));
+  see(601);
+  clock.advance(std::chrono::hours(2));
+  see(1);                                   // seen again in time, in the batch that would have forgotten it
+  for (int i = 602; i <= 604; ++i) see(i);  // 256 texts a batch
+  EXPECT_EQ(text_of(1), "Text of 1");
+  for (int i = 2; i <= 600; ++i) ASSERT_EQ(text_of(i), "") << i;
+  EXPECT_EQ(text_of(601), "Text of 601");
+  EXPECT_EQ(learner->figures().texts_forgotten, 599U);
+  EXPECT_EQ(learner->figures().memory.skills, 604U);
+  std::size_t with_text = 0;
+  ASSERT_TRUE(store.load({[&](StoredSkill stored) { with_text += stored.skill.text.empty() ? 0 : 1; }}));
+  EXPECT_EQ(with_text, 5U) << "on disk too";
 }
 
 TEST(Learner, EvictionReachesTheStore) {

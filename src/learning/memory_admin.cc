@@ -436,7 +436,11 @@ Result<ForgetCount> forget(Store& store, Memory& memory, const WriteBatch& batch
   if (auto done = store.commit(batch); !done) return tl::unexpected(done.error());
   for (const auto id : batch.forget_skills) memory.remove_skill(id);
   for (const auto id : batch.forget_guides) memory.remove_guide(id);
-  return ForgetCount{batch.forget_skills.size(), batch.forget_guides.size(), batch.forget_outcomes.size()};
+  ForgetCount count;
+  count.skills = batch.forget_skills.size();
+  count.guides = batch.forget_guides.size();
+  count.outcomes = batch.forget_outcomes.size();
+  return count;
 }
 
 }  // namespace
@@ -559,18 +563,25 @@ Result<ForgetCount> forget_memory(Store& store, Memory& memory, std::string_view
 }
 
 Result<ForgetCount> forget_tenant(Store& store, Memory& memory, const std::string& tenant) {
-  WriteBatch batch;
+  auto erased = store.erase_tenant(tenant);
+  if (!erased) return tl::unexpected(erased.error());
+  std::vector<std::uint64_t> skills, guides;
   memory.visit_skills([&](const Partition& partition, const SkillPtr& skill) {
-    if (partition.tenant == tenant) batch.forget_skills.push_back(skill->id);
+    if (partition.tenant == tenant) skills.push_back(skill->id);
   });
   memory.visit_guides([&](const Partition& partition, const GuidePtr& guide) {
-    if (partition.tenant == tenant) batch.forget_guides.push_back(guide->id);
+    if (partition.tenant == tenant) guides.push_back(guide->id);
   });
-  auto found = add_outcomes(
-      store, [&](const StoredOutcome& outcome) { return outcome.partition.tenant == tenant; },
-      batch.forget_outcomes);
-  if (!found) return tl::unexpected(found.error());
-  return forget(store, memory, batch);
+  for (const auto id : skills) memory.remove_skill(id);
+  for (const auto id : guides) memory.remove_guide(id);
+  ForgetCount count;
+  count.skills = erased->skills;
+  count.guides = erased->guides;
+  count.outcomes = erased->outcomes;
+  count.decisions = erased->decisions;
+  count.feedback = erased->feedback;
+  count.bytes_freed = erased->bytes_freed;
+  return count;
 }
 
 Result<ExportCount> export_memory(const Store& store, std::ostream& out, const std::string& tenant) {

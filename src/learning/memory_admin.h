@@ -59,11 +59,16 @@ struct ForgetCount {
   std::size_t skills = 0;
   std::size_t guides = 0;
   std::size_t outcomes = 0;
+  // Of a tenant only.
+  std::size_t decisions = 0;
+  std::size_t feedback = 0;
+  std::uint64_t bytes_freed = 0;  ///< by which the file became smaller
 };
 /// A skill with its labelled outcomes; a guide with every skill learned through it. Errors: those of
 /// show_memory and of the store.
 Result<ForgetCount> forget_memory(Store& store, Memory& memory, std::string_view name);
-/// Everything remembered for one tenant. Decisions and feedback stay; they go by retention.
+/// Everything of one tenant: skills, guides, outcomes, decisions, feedback, and the texts in them, also from
+/// the free pages of the file (Store::erase_tenant). Errors: those of the store.
 Result<ForgetCount> forget_tenant(Store& store, Memory& memory, const std::string& tenant);
 
 struct ExportCount {

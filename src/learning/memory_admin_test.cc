@@ -120,6 +120,8 @@ TEST(MemoryAdmin, ForgettingASkillTakesItsOutcomesAndATenantEverythingOfIt) {
   EXPECT_EQ(count.skills, 2U);
   EXPECT_EQ(count.guides, 1U);
   EXPECT_EQ(count.outcomes, 2U);
+  EXPECT_TRUE(list_memory(*memory, {"t1"}).empty()) << "the loaded memory must follow";
+  EXPECT_EQ(list_memory(*memory, {"t2"}).size(), 1U);
   const std::string rest = exported(*store);
   EXPECT_EQ(rest.find("\"t1\""), std::string::npos);
   EXPECT_NE(rest.find("\"t2\""), std::string::npos);

@@ -61,6 +61,7 @@ CREATE INDEX outcomes_partition ON outcomes(partition);
 
 // Old decisions go in pieces, so that no commit waits long for it.
 constexpr int kRetentionPiece = 200;
+constexpr int kStrayPiece = 8;
 constexpr std::size_t kDecisionsMax = 10'000;  // of one listing
 
 std::int64_t to_integer(Instant time) {
@@ -161,6 +162,7 @@ class SqliteStore : public Store {
                                               const std::string& id) const override;
   Result<std::vector<std::string>> decisions(const DecisionFilter& filter) const override;
   Result<std::optional<std::string>> setting(const std::string& name) const override;
+  Result<ErasedRows> erase_tenant(const std::string& tenant) override;
 
  private:
   Result<> migrate(const std::string& path);
@@ -169,13 +171,15 @@ class SqliteStore : public Store {
   Result<> retain(const WriteBatch& batch);
   Result<std::int64_t> partition_row(const Partition& partition);
   Result<> forget_partition(const Partition& partition);
+  Result<ErasedRows> erase_rows_of(const std::string& tenant);
   Result<std::string> with_what_followed(std::string json, const std::string& id) const;
 
   StoreOptions options_;
   std::unique_ptr<ProcessLock> lock_;
   std::unique_ptr<Connection> writer_;
   Statement put_decision_, put_feedback_, put_skill_, put_guide_, put_outcome_, put_setting_, put_partition_,
-      find_partition_, drop_skill_, drop_guide_, drop_outcome_, drop_old_feedback_, drop_old_decisions_;
+      find_partition_, drop_skill_, drop_guide_, drop_outcome_, drop_old_feedback_, drop_old_decisions_,
+      drop_stray_feedback_;
   /// Deletes of one partition, what refers to it first.
   std::array<Statement, 4> drop_partition_;
   Statement drop_setting_;
@@ -281,6 +285,9 @@ Result<> SqliteStore::prepare_writes() {
       {&drop_old_feedback_,
        "DELETE FROM feedback WHERE decision_id IN (SELECT id FROM decisions WHERE time<? ORDER BY time LIMIT "
        "?)"},
+      // What is older than any decision that is kept has lost its own; a look at the first few rows is cheap.
+      {&drop_stray_feedback_,
+       "DELETE FROM feedback WHERE time<? AND id IN (SELECT id FROM feedback ORDER BY id LIMIT ?)"},
       {&drop_old_decisions_,
        "DELETE FROM decisions WHERE rowid IN (SELECT rowid FROM decisions WHERE time<? ORDER BY time LIMIT "
        "?)"},
@@ -446,7 +453,76 @@ Result<> SqliteStore::retain(const WriteBatch& batch) {
   const std::int64_t oldest = newest_ - options_.retention.count();
   if (auto done = drop_old_feedback_.bind(1, oldest).bind(2, std::int64_t{kRetentionPiece}).run(); !done)
     return done;
+  if (auto done = drop_stray_feedback_.bind(1, oldest).bind(2, std::int64_t{kStrayPiece}).run(); !done)
+    return done;
   return drop_old_decisions_.bind(1, oldest).bind(2, std::int64_t{kRetentionPiece}).run();
+}
+
+Result<ErasedRows> SqliteStore::erase_rows_of(const std::string& tenant) {
+  std::vector<Partition> partitions;
+  {
+    auto rows =
+        writer_->prepare("SELECT encoder_hash, weak, reference, system_hash FROM partitions WHERE tenant=?");
+    if (!rows) return tl::unexpected(rows.error());
+    rows->bind(1, tenant);
+    while (rows->step())
+      partitions.push_back({tenant, rows->text(0), rows->text(1), rows->text(2), rows->text(3)});
+    if (auto done = rows->finish(); !done) return tl::unexpected(done.error());
+  }
+  ErasedRows out;
+  const auto of_tenant = std::string("partition IN (SELECT id FROM partitions WHERE tenant=?)");
+  const std::pair<std::string, std::uint64_t*> deletes[] = {
+      {"DELETE FROM feedback WHERE tenant=?", &out.feedback},
+      {"DELETE FROM decisions WHERE tenant=?", &out.decisions},
+      {"DELETE FROM skills WHERE " + of_tenant, &out.skills},
+      {"DELETE FROM guides WHERE " + of_tenant, &out.guides},
+      {"DELETE FROM outcomes WHERE " + of_tenant, &out.outcomes},
+      {"DELETE FROM partitions WHERE tenant=?", nullptr}};
+  for (const auto& [sql, count] : deletes) {
+    auto statement = writer_->prepare(sql);
+    if (!statement) return tl::unexpected(statement.error());
+    if (auto done = statement->bind(1, tenant).run(); !done) return tl::unexpected(done.error());
+    const auto changed = writer_->integer("SELECT changes()");
+    if (!changed) return tl::unexpected(changed.error());
+    if (count != nullptr) *count = static_cast<std::uint64_t>(*changed);
+  }
+  // What learning keeps of a partition as a setting is named after it.
+  auto drop = writer_->prepare("DELETE FROM settings WHERE substr(name, -length(?1) - 1) = '/' || ?1");
+  if (!drop) return tl::unexpected(drop.error());
+  for (const auto& partition : partitions) {
+    if (auto done = drop->bind(1, partition.key()).run(); !done) return tl::unexpected(done.error());
+  }
+  return out;
+}
+
+Result<ErasedRows> SqliteStore::erase_tenant(const std::string& tenant) {
+  std::lock_guard one_writer(commit_mutex_);
+  std::lock_guard no_reader(mutex_);
+  const auto size = [this] {
+    const auto pages = writer_->integer("PRAGMA page_count");
+    const auto bytes = writer_->integer("PRAGMA page_size");
+    return pages && bytes ? *pages * *bytes : 0;
+  };
+  const auto before = size();
+  if (auto begun = writer_->execute("BEGIN IMMEDIATE"); !begun) return tl::unexpected(begun.error());
+  auto erased = erase_rows_of(tenant);
+  if (erased) {
+    if (auto done = writer_->execute("COMMIT"); !done) erased = tl::unexpected(done.error());
+  }
+  partition_rows_.clear();
+  if (!erased) {
+    if (writer_->in_transaction()) (void)writer_->execute("ROLLBACK");
+    return erased;
+  }
+  // Deleted rows stay readable in free pages and in the log until both are written anew.
+  if (auto done = writer_->execute("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"); !done) {
+    return fail(ErrorKind::kInternal, "erase_unfinished",
+                "Everything of " + tenant +
+                    " was deleted, but the file could not be rewritten without its free pages (" +
+                    done.error().message + "). Make room for a copy of the database and run it again.");
+  }
+  erased->bytes_freed = static_cast<std::uint64_t>(std::max<std::int64_t>(before - size(), 0));
+  return erased;
 }
 
 tl::unexpected<Error> corrupt(const char* table, const std::string& id) {
@@ -642,6 +718,11 @@ Result<std::optional<std::string>> SqliteStore::setting(const std::string& name)
 }
 
 }  // namespace
+
+Result<ErasedRows> Store::erase_tenant(const std::string& tenant) {
+  return fail(ErrorKind::kInternal, "erase_unsupported",
+              "This store cannot erase tenant " + tenant + "; use the database of a gateway.");
+}
 
 bool WriteBatch::empty() const {
   return decisions.empty() && passed.empty() && skills.empty() && guides.empty() && outcomes.empty() &&

@@ -72,6 +72,16 @@ struct DecisionFilter {
   std::size_t limit = 100;  ///< newest first
 };
 
+/// How much went with a tenant.
+struct ErasedRows {
+  std::uint64_t decisions = 0;  ///< shadows' own included
+  std::uint64_t feedback = 0;
+  std::uint64_t skills = 0;
+  std::uint64_t guides = 0;
+  std::uint64_t outcomes = 0;
+  std::uint64_t bytes_freed = 0;  ///< by which the file became smaller
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -84,11 +94,17 @@ class Store {
   /// JSON of decisions, newest first.
   virtual Result<std::vector<std::string>> decisions(const DecisionFilter& filter) const = 0;
   virtual Result<std::optional<std::string>> setting(const std::string& name) const = 0;
+  /// Everything of a tenant but what others keep in settings, in one transaction; then the file is rewritten
+  /// without free pages and its log emptied, so that nothing of it can be read from the disk's file. Takes as
+  /// long, and as much room, as a copy of the database: for an operator's command, not for the request path.
+  /// A store that keeps nothing has nothing to erase, and says so: erase_unsupported.
+  virtual Result<ErasedRows> erase_tenant(const std::string& tenant);
 };
 
 struct StoreOptions {
   std::string path;  ///< file; ":memory:" for tests
-  /// Decisions older than this are deleted in the background of commits; zero keeps them for ever.
+  /// Decisions and feedback older than this are deleted in the background of commits; zero keeps them for
+  /// ever. (Texts that skills keep are the learner's to forget: LearnerOptions::retention.)
   Microseconds retention = std::chrono::hours(24 * 30);
 };
 /// Opens or creates, migrates. Errors: store_unreadable, store_locked, store_newer (made by a newer version).

@@ -319,6 +319,106 @@ TEST(Store, OldDecisionsGoInPieces) {
   }
 }
 
+TEST(Store, FeedbackThatLostItsDecisionGoesByAge) {
+  auto store = open_store({":memory:", std::chrono::hours(1)}).value();
+  Feedback stray;
+  stray.decision_id = "dec_gone";
+  stray.tenant = "t";
+  stray.comment = "old";
+  stray.time = Instant{std::chrono::hours(100)};
+  WriteBatch batch;
+  batch.feedback = {stray};
+  ASSERT_TRUE(store->commit(batch));
+  WriteBatch later;
+  auto decision = std::make_shared<Decision>();
+  decision->id = "dec_gone";  // so that what is left of its feedback shows
+  decision->tenant = "t";
+  decision->time = Instant{std::chrono::hours(102)};
+  later.decisions = {decision};
+  stray.comment = "new";
+  stray.time = decision->time;
+  later.feedback = {stray};
+  ASSERT_TRUE(store->commit(later));
+  const auto json = store->decision("t", "dec_gone").value();
+  ASSERT_TRUE(json);
+  EXPECT_EQ(json->find("old"), std::string::npos) << *json;
+  EXPECT_NE(json->find("new"), std::string::npos);
+}
+
+std::string all_bytes_beside(const std::string& path) {
+  std::string out;
+  for (const auto* ending : {"", "-wal", "-shm"}) {
+    std::ifstream file(path + ending, std::ios::binary);
+    out += std::string(std::istreambuf_iterator<char>(file), {});
+  }
+  return out;
+}
+
+TEST(Store, NothingOfAnErasedTenantIsLeftInTheFile) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("brevet.db");
+  auto store = open_store({path, Microseconds{0}}).value();
+  const auto fill = [&](const std::string& tenant, const std::string& secret) {
+    WriteBatch batch;
+    for (int i = 0; i < 50; ++i) {
+      auto decision = std::make_shared<Decision>();
+      decision->id = tenant + std::to_string(i);
+      decision->tenant = tenant;
+      decision->route = "auto";
+      decision->store_text = true;
+      decision->request_text = secret + std::string(2'000, 'x');
+      batch.decisions.push_back(decision);
+    }
+    Feedback feedback;
+    feedback.decision_id = tenant + "0";
+    feedback.tenant = tenant;
+    feedback.comment = secret;
+    batch.feedback = {feedback, feedback};
+    const Partition partition{tenant, "enc", "weak", "strong", ""};
+    StoredSkill skill{partition, {}};
+    skill.skill.id = tenant == "one" ? 1 : 2;
+    skill.skill.text = secret;
+    batch.skills = {skill};
+    StoredGuide guide{partition, {}};
+    guide.guide.id = skill.skill.id;
+    guide.guide.text = secret;
+    batch.guides = {guide};
+    StoredOutcome outcome;
+    outcome.id = skill.skill.id;
+    outcome.partition = partition;
+    outcome.request_hash = secret;
+    batch.outcomes = {outcome};
+    batch.settings = {{"scores/" + partition.key(), secret}};
+    ASSERT_TRUE(store->commit(batch));
+  };
+  fill("one", "SECRETOFONE");
+  fill("two", "SECRETOFTWO");
+  // What was deleted before lies in free pages.
+  WriteBatch forget;
+  forget.forget_skills = {1};
+  ASSERT_TRUE(store->commit(forget));
+  ASSERT_NE(all_bytes_beside(path).find("SECRETOFONE"), std::string::npos);
+
+  const auto erased = store->erase_tenant("one");
+  ASSERT_TRUE(erased) << erased.error().message;
+  EXPECT_EQ(erased->decisions, 50U);
+  EXPECT_EQ(erased->feedback, 2U);
+  EXPECT_EQ(erased->skills, 0U);
+  EXPECT_EQ(erased->guides, 1U);
+  EXPECT_EQ(erased->outcomes, 1U);
+  EXPECT_GT(erased->bytes_freed, 50'000U);
+  const auto bytes = all_bytes_beside(path);
+  EXPECT_EQ(bytes.find("SECRETOFONE"), std::string::npos) << "a free page or the log still holds it";
+  EXPECT_NE(bytes.find("SECRETOFTWO"), std::string::npos);
+  EXPECT_FALSE(store->setting("scores/" + Partition{"one", "enc", "weak", "strong", ""}.key()).value());
+  EXPECT_TRUE(store->setting("scores/" + Partition{"two", "enc", "weak", "strong", ""}.key()).value());
+  EXPECT_EQ(store->decisions({"one", "", {}, 10})->size(), 0U);
+  EXPECT_EQ(store->decisions({"two", "", {}, 10})->size(), 10U);
+  fill("one", "AGAIN");
+  EXPECT_EQ(store->erase_tenant("nobody")->decisions, 0U);
+  EXPECT_EQ(store->decisions({"one", "", {}, 100})->size(), 50U) << "the store goes on";
+}
+
 TEST(Store, SecondOpenerIsToldWhoHoldsIt) {
   const TemporaryFolder folder;
   const StoreOptions options{folder.file("brevet.db"), Microseconds{0}};
