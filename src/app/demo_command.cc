@@ -17,7 +17,6 @@
 #include "app/gateway_process.h"
 #include "app/paths.h"
 #include "app/play_session.h"
-#include "upstream/upstream_command.h"
 
 namespace brevet {
 namespace {
@@ -152,61 +151,33 @@ void print_summary(const PlayWorld& world, const PlayStage& stage, const Shuffle
       gateway.port(), json::serialize(json::value(world.items.front().text)));
 }
 
-Result<PlayWorld> make_world(const DemoFlags& flags) {
-  if (!flags.data_file.empty()) {
-    const auto comma = flags.models.find(',');
-    if (comma == std::string::npos) {
-      return fail(ErrorKind::kCallerInvalid, "missing_models",
-                  "With --data also say --models WEAK,STRONG: two model names of the file.", "--models");
-    }
-    RecordedWorldOptions recorded;
-    recorded.file = flags.data_file;
-    recorded.responses_file = flags.responses_file;
-    recorded.prices_file = flags.prices_file;
-    recorded.weak = flags.models.substr(0, comma);
-    recorded.strong = flags.models.substr(comma + 1);
-    return recorded_world(recorded);
+WorldSource source_of(const DemoFlags& flags) {
+  WorldSource out;
+  out.data_file = flags.data_file;
+  out.responses_file = flags.responses_file;
+  out.prices_file = flags.prices_file;
+  out.models = flags.models;
+  out.profile = flags.profile;
+  if (flags.requests > 0) {
+    out.requests = flags.requests;
+  } else if (flags.local) {
+    out.requests = 40;
   }
-  std::string text(default_simulation_profile());
-  if (!flags.profile.empty()) {
-    std::ifstream in(flags.profile);
-    if (!in)
-      return fail(ErrorKind::kCallerInvalid, "profile_unreadable", "Cannot read " + flags.profile + ".",
-                  "--profile");
-    text.assign(std::istreambuf_iterator<char>(in), {});
-  }
-  auto profile = parse_simulation_profile(text, flags.profile.empty() ? "embedded profile" : flags.profile);
-  if (!profile) return fail(profile.error());
-  const std::size_t requests = flags.requests > 0 ? flags.requests : flags.local ? 40 : 6'000;
-  return simulated_world(SimulatedWorld::create(std::move(*profile)), requests);
-}
-
-Result<std::unique_ptr<UpstreamServer>> start_world(const DemoFlags& flags, const PlayWorld& world) {
-  UpstreamCommand command;
-  command.port = 0;
-  command.models = {world.weak, world.strong};
-  if (flags.data_file.empty()) {
-    command.simulated = true;
-    command.simulated_file = flags.profile;
-  } else {
-    command.recorded_file = flags.data_file;
-    command.responses_file = flags.responses_file;
-    command.prices_file = flags.prices_file;
-  }
-  return start_upstream(command);
+  return out;
 }
 
 }  // namespace
 
 int demo_command(const DemoFlags& flags) {
   interrupted();
-  auto world = make_world(flags);
+  const auto source = source_of(flags);
+  auto world = make_world(source);
   if (!world) return complain(world.error(), 2);
   constexpr int kLocalTokensMax = 64;
   if (flags.local) {
     for (auto& item : world->items) item.max_tokens = kLocalTokensMax;
   }
-  auto upstream = start_world(flags, *world);
+  auto upstream = start_world(source, *world);
   if (!upstream) return complain(upstream.error());
   const auto folder = make_temporary_folder("brevet-demo-");
   PlayConfig options;

@@ -10,41 +10,22 @@
 #include "app/gateway_process.h"
 #include "app/paths.h"
 #include "app/play_session.h"
-#include "upstream/upstream_command.h"
 
 namespace brevet {
 namespace {
 
 namespace json = boost::json;
 
-Result<PlayWorld> make_world(const PlayFlags& flags) {
-  if (flags.data_file.empty()) {
-    std::string text(default_simulation_profile());
-    if (!flags.profile.empty()) {
-      std::ifstream in(flags.profile);
-      if (!in)
-        return fail(ErrorKind::kCallerInvalid, "profile_unreadable", "Cannot read " + flags.profile + ".",
-                    "--profile");
-      text.assign(std::istreambuf_iterator<char>(in), {});
-    }
-    auto profile = parse_simulation_profile(text, flags.profile.empty() ? "embedded profile" : flags.profile);
-    if (!profile) return fail(profile.error());
-    return simulated_world(SimulatedWorld::create(std::move(*profile)),
-                           flags.subset > 0 ? flags.subset : 6'000);
-  }
-  const auto comma = flags.models.find(',');
-  if (comma == std::string::npos) {
-    return fail(ErrorKind::kCallerInvalid, "missing_models",
-                "Say --models WEAK,STRONG: two model names of the file.", "--models");
-  }
-  RecordedWorldOptions recorded;
-  recorded.file = flags.data_file;
-  recorded.responses_file = flags.responses_file;
-  recorded.prices_file = flags.prices_file;
-  recorded.without_subject = flags.without_subject;
-  recorded.weak = flags.models.substr(0, comma);
-  recorded.strong = flags.models.substr(comma + 1);
-  return recorded_world(recorded);
+WorldSource source_of(const PlayFlags& flags) {
+  WorldSource out;
+  out.data_file = flags.data_file;
+  out.responses_file = flags.responses_file;
+  out.prices_file = flags.prices_file;
+  out.models = flags.models;
+  out.without_subject = flags.without_subject;
+  out.profile = flags.profile;
+  if (flags.subset > 0) out.requests = flags.subset;
+  return out;
 }
 
 std::string range(const Figure& figure, double scale) {
@@ -126,20 +107,13 @@ Result<Orders> play_strategy(const PlayFlags& flags, const PlayWorld& world, con
 
 int play_command(const PlayFlags& flags) {
   interrupted();
-  auto world = make_world(flags);
+  const auto source = source_of(flags);
+  auto world = make_world(source);
   if (!world) return complain(world.error(), 2);
   std::unique_ptr<UpstreamServer> server;
   std::string url;
   if (!flags.in_process) {
-    UpstreamCommand command;
-    command.port = 0;
-    command.models = {world->weak, world->strong};
-    command.simulated = flags.data_file.empty();
-    command.simulated_file = flags.profile;
-    command.recorded_file = flags.data_file;
-    command.responses_file = flags.responses_file;
-    command.prices_file = flags.prices_file;
-    auto started = start_upstream(command);
+    auto started = start_world(source, *world);
     if (!started) return complain(started.error());
     server = std::move(*started);
     url = fmt::format("http://127.0.0.1:{}/v1", server->port());

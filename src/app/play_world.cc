@@ -1,6 +1,7 @@
 #include "app/play_world.h"
 
 #include <algorithm>
+#include <fstream>
 #include <unordered_set>
 
 #include "catalog/prices.h"
@@ -148,6 +149,47 @@ Result<PlayWorld> simulated_world(const std::shared_ptr<const SimulatedWorld>& s
     return answer_is_right(simulated->questions().questions()[number[item]], text) ? 1.0 : 0.0;
   };
   return world;
+}
+
+Result<PlayWorld> make_world(const WorldSource& source) {
+  if (!source.data_file.empty()) {
+    const auto comma = source.models.find(',');
+    if (comma == std::string::npos) {
+      return fail(ErrorKind::kCallerInvalid, "missing_models",
+                  "With --data also say --models WEAK,STRONG: two model names of the file.", "--models");
+    }
+    RecordedWorldOptions recorded;
+    recorded.file = source.data_file;
+    recorded.responses_file = source.responses_file;
+    recorded.prices_file = source.prices_file;
+    recorded.without_subject = source.without_subject;
+    recorded.weak = source.models.substr(0, comma);
+    recorded.strong = source.models.substr(comma + 1);
+    return recorded_world(recorded);
+  }
+  std::string text(default_simulation_profile());
+  if (!source.profile.empty()) {
+    std::ifstream in(source.profile);
+    if (!in)
+      return fail(ErrorKind::kCallerInvalid, "profile_unreadable", "Cannot read " + source.profile + ".",
+                  "--profile");
+    text.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  auto profile = parse_simulation_profile(text, source.profile.empty() ? "embedded profile" : source.profile);
+  if (!profile) return fail(profile.error());
+  return simulated_world(SimulatedWorld::create(std::move(*profile)), source.requests);
+}
+
+Result<std::unique_ptr<UpstreamServer>> start_world(const WorldSource& source, const PlayWorld& world) {
+  UpstreamCommand command;
+  command.port = 0;
+  command.models = {world.weak, world.strong};
+  command.simulated = source.data_file.empty();
+  command.simulated_file = source.profile;
+  command.recorded_file = source.data_file;
+  command.responses_file = source.responses_file;
+  command.prices_file = source.prices_file;
+  return start_upstream(command);
 }
 
 }  // namespace brevet

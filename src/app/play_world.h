@@ -14,6 +14,7 @@
 #include "upstream/model_client.h"
 #include "upstream/recorded_model.h"
 #include "upstream/simulated_model.h"
+#include "upstream/upstream_command.h"
 
 namespace brevet {
 
@@ -54,5 +55,20 @@ Result<PlayWorld> recorded_world(const RecordedWorldOptions& options);
 
 /// `requests` of the profile's stream; weak and strong are its first and last model.
 Result<PlayWorld> simulated_world(const std::shared_ptr<const SimulatedWorld>& world, std::size_t requests);
+
+/// Where the command line takes a world from: a data file, or a simulation profile (empty: the embedded one).
+struct WorldSource {
+  std::string data_file;
+  std::string responses_file;
+  std::string prices_file;
+  std::string models;  ///< "WEAK,STRONG", with a data file
+  std::string without_subject;
+  std::string profile;
+  std::size_t requests = 6'000;  ///< of a simulation
+};
+/// Errors: those of both worlds, missing_models, profile_unreadable.
+Result<PlayWorld> make_world(const WorldSource& source);
+/// Plays both models of the world over HTTP, on any free port.
+Result<std::unique_ptr<UpstreamServer>> start_world(const WorldSource& source, const PlayWorld& world);
 
 }  // namespace brevet

@@ -125,8 +125,9 @@ std::string observed(const json::value& observe) {
   } else {
     out += fmt::format("    would have saved: {}\n", kUnknown);
   }
-  if (const auto note = text(at(observe, {"agreement_note"})); !note.empty()) {
-    out += fmt::format("    note: {}\n", note);
+  for (const char* what : {"agreement_note", "after_answer_note"}) {
+    if (const auto note = text(at(observe, {what})); !note.empty())
+      out += fmt::format("    note: {}\n", note);
   }
   return out;
 }

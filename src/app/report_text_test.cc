@@ -76,6 +76,7 @@ TEST(ReportText, ObserveModeSaysWhatItWouldHaveSavedAndOfWhatItsAgreementIs) {
   EXPECT_THAT(text,
               HasSubstr("would have saved $0.0152 (80%), an estimate (n = 1, weak's cost from 1 call)"));
   EXPECT_THAT(text, HasSubstr("with a guide"));
+  EXPECT_THAT(text, HasSubstr("would first have asked weak for"));
 }
 
 }  // namespace

@@ -65,6 +65,27 @@ Result<std::string> ask_gateway(const std::string& url, const std::string& key_e
   return std::move(got->body);
 }
 
+/// As ask_gateway(), for answers that are a JSON object: prints it where --json was given (`shown`), else
+/// hands it over parsed.
+struct GatewayAnswer {
+  json::value value;
+  bool shown = false;
+};
+Result<GatewayAnswer> ask_for_object(const std::string& url, const std::string& key_env, std::string method,
+                                     const std::string& path, std::string body, bool as_json) {
+  const auto got = ask_gateway(url, key_env, std::move(method), path, std::move(body));
+  if (!got) return fail(got.error());
+  if (as_json) {
+    std::cout << *got << "\n";
+    return GatewayAnswer{{}, true};
+  }
+  boost::system::error_code broken;
+  auto parsed = json::parse(*got, broken);
+  if (broken || !parsed.is_object())
+    return fail(ErrorKind::kProviderGarbage, "bad_answer", "The gateway's answer is not JSON.");
+  return GatewayAnswer{std::move(parsed), false};
+}
+
 std::string text_of(const json::object& object, std::string_view key) {
   const auto* found = object.if_contains(key);
   return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string{};
@@ -134,43 +155,24 @@ int route_command(const RouteFlags& flags) {
   PlayItem item;
   item.text = flags.prompt;
   item.system = flags.system;
-  const auto body =
-      ask_gateway(flags.url, flags.key_env, "POST", "/v1/route", request_body(item, flags.model));
-  if (!body) return complain(body.error());
-  if (flags.json) {
-    std::cout << *body << "\n";
-    return 0;
-  }
-  boost::system::error_code broken;
-  const auto parsed = json::parse(*body, broken);
-  if (broken || !parsed.is_object()) {
-    return complain(
-        {ErrorKind::kProviderGarbage, "bad_answer", "The gateway's answer is not JSON.", "", 0, ""});
-  }
-  const auto explanation = text_of(parsed.get_object(), "explanation");
+  const auto answer = ask_for_object(flags.url, flags.key_env, "POST", "/v1/route",
+                                     request_body(item, flags.model), flags.json);
+  if (!answer) return complain(answer.error());
+  if (answer->shown) return 0;
+  const auto explanation = text_of(answer->value.get_object(), "explanation");
   if (!explanation.empty()) {
     std::cout << explanation << "\n";
   } else {
-    print_readable(parsed, "");
+    print_readable(answer->value, "");
   }
   return 0;
 }
 
 int report_command(const ReportFlags& flags) {
   const auto path = flags.route.empty() ? std::string("/v1/report") : "/v1/report?route=" + flags.route;
-  const auto body = ask_gateway(flags.url, flags.key_env, "GET", path, "");
-  if (!body) return complain(body.error());
-  if (flags.json) {
-    std::cout << *body << "\n";
-    return 0;
-  }
-  boost::system::error_code broken;
-  const auto parsed = json::parse(*body, broken);
-  if (broken || !parsed.is_object()) {
-    return complain(
-        {ErrorKind::kProviderGarbage, "bad_answer", "The gateway's answer is not JSON.", "", 0, ""});
-  }
-  std::cout << report_text(parsed);
+  const auto answer = ask_for_object(flags.url, flags.key_env, "GET", path, "", flags.json);
+  if (!answer) return complain(answer.error());
+  if (!answer->shown) std::cout << report_text(answer->value);
   return 0;
 }
 

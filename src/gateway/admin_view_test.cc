@@ -126,6 +126,8 @@ TEST(Report, ObserveModeSaysWhatWouldHaveBeenSaved) {
   const auto report = boost::json::parse(report_json(world.ledger.snapshot()));
   const auto& observe = report.at("routes").as_array().at(0).at("observe");
   EXPECT_EQ(observe.at("requests").to_number<int>(), 4);
+  EXPECT_EQ(observe.at("after_answer").as_string(), "not_simulated")
+      << "the report must say what it leaves out";
   EXPECT_EQ(observe.at("would_have_saved").at("usd").as_string(), Money::from_pico(4 * 19'000).to_string());
   EXPECT_DOUBLE_EQ(observe.at("would_have_saved").at("share_of_always_strong").as_double(), 0.95);
   EXPECT_EQ(observe.at("agreement").at("same").to_number<int>(), 4);

@@ -79,6 +79,12 @@ json::value observed(const RouteFigures& row) {
       "of weak alone, and not weighted: new requests are always shadowed while the budget lasts, remembered "
       "ones at spot_check_share, so repeats count for less than they are; requests that weak would have "
       "served with a guide are in would_be_weak and not in the agreement";
+  out["after_answer"] = "not_simulated";
+  out["after_answer_note"] =
+      "what adaptive would first have asked weak for, to let the answer's log-probability decide, counts as "
+      "the "
+      "reference's here: with mode on, after_answer may serve more of it by weak than would_be_weak says, at "
+      "the cost of a weak call for each such request";
   out["would_have_cost_reference"] = total(row.would_be_weak_baseline);
   const auto& weak = row.would_be_weak_cost;
   if (weak.known_count == 0 || row.would_be_weak_baseline.known_count == 0) {

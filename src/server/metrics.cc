@@ -64,32 +64,6 @@ double seconds(Microseconds duration) {
   return static_cast<double>(duration.count()) * 1e-6;
 }
 
-const char* outcome(DecisionState state) {
-  switch (state) {
-    case DecisionState::kServed:
-      return "served";
-    case DecisionState::kFailed:
-      return "failed";
-    case DecisionState::kCancelled:
-      return "cancelled";
-  }
-  return "failed";
-}
-
-const char* state_name(AttemptState state) {
-  switch (state) {
-    case AttemptState::kPending:
-      return "pending";
-    case AttemptState::kDone:
-      return "done";
-    case AttemptState::kFailed:
-      return "failed";
-    case AttemptState::kCancelled:
-      return "cancelled";
-  }
-  return "failed";
-}
-
 }  // namespace
 
 Metrics::Metrics() {
@@ -182,12 +156,12 @@ void Metrics::exchange(std::string_view endpoint, int status) {
 void Metrics::decided(const Decision& decision) {
   std::lock_guard lock(mutex_);
   const std::string_view route = decision.route;
-  add(kRequests, {route, outcome(decision.state)}, 1);
+  add(kRequests, {route, name_of(decision.state)}, 1);
   bool failed_call = false;
   bool unreachable = false;
   for (const auto& attempt : decision.attempts) {
     const std::string_view model = attempt.configuration.model;
-    add(kAttempts, {model, state_name(attempt.state)}, 1);
+    add(kAttempts, {model, name_of(attempt.state)}, 1);
     if (attempt.error && attempt.state == AttemptState::kFailed) {
       failed_call = true;
       const auto kind = attempt.error->kind;
@@ -220,7 +194,7 @@ void Metrics::decided(const Decision& decision) {
   } else {
     add(kUnpriced, {route}, 1);
   }
-  if (unreachable) add(kUnreachable, {route, outcome(decision.state)}, 1);
+  if (unreachable) add(kUnreachable, {route, name_of(decision.state)}, 1);
   if (!decision.degraded.empty()) add(kDegraded, {decision.degraded}, 1);
   observe(kDuration, {route}, seconds(decision.latency));
   observe(kOverhead, {route}, seconds(decision.overhead));
