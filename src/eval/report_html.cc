@@ -32,7 +32,8 @@ std::string written(double value, Unit unit) {
 std::string cell(const std::optional<Measured>& figure, Unit unit) {
   if (!figure) return kNone;
   auto out = "<td>" + written(figure->mean, unit);
-  if (figure->ci95) {
+  // A figure that is the same in every resample needs no small print.
+  if (figure->ci95 && written(figure->ci95->low, unit) != written(figure->ci95->high, unit)) {
     out += "<small>" + written(figure->ci95->low, unit) + "\xE2\x80\xA6" + written(figure->ci95->high, unit) +
            "</small>";
   }
@@ -116,8 +117,9 @@ std::string plane_section(const DatasetReport& data, const SeriesStyles& styles)
   std::string legend = "<ul class=\"legend\">";
   for (const auto& curve : data.plane.curves) {
     if (curve.points.empty()) continue;
-    const auto style = curve.baseline ? SeriesStyles::Style{"muted", 0} : styles.of(curve.strategy);
-    legend += "<li>" + swatch_svg(style, curve.baseline) + html_text(curve.strategy) + "</li>";
+    const auto style = styles.of(curve.strategy);
+    legend += "<li>" + swatch_svg(style, curve.baseline, !is_mixture(curve.strategy)) +
+              html_text(curve.strategy) + "</li>";
   }
   if (costs && data.plane.hull.size() > 1)
     legend +=
@@ -223,7 +225,8 @@ std::string learning_section(const DatasetReport& data, const SeriesStyles& styl
   if (plots.empty()) return {};
   std::string legend = "<ul class=\"legend\">";
   for (const auto& curve : data.learning)
-    legend += "<li>" + swatch_svg(styles.of(curve.strategy), false) + html_text(curve.strategy) + "</li>";
+    legend +=
+        "<li>" + swatch_svg(styles.of(curve.strategy), false, true) + html_text(curve.strategy) + "</li>";
   return "<h3>Learning over requests</h3><figure><div class=\"plots\">" + plots + "</div>" + legend +
          "</ul><figcaption>How to read it: each point is the mean from the first request up to that one, "
          "with every shadow, "
@@ -358,8 +361,10 @@ std::string dataset_section(const DatasetReport& data, std::size_t number, const
       "records are the test; {} fitted, {} calibrated, disjoint by {} clusters of near duplicates",
       number, html_text(data.name), models, grouped(data.splits.test), grouped(data.records),
       grouped(data.splits.fitting), grouped(data.splits.calibration), grouped(data.splits.clusters));
-  for (const auto& drop : data.dropped)
+  for (const auto& drop : data.dropped) {
+    if (drop.n == 0) continue;
     out += "; left out: " + grouped(drop.n) + " (" + html_text(drop.reason) + ")";
+  }
   out += ".</p>" + tiles(data) + verdicts(data) + note_list("Know this about the data", data.notes);
   out += plane_section(data, styles) + main_table(data) + more_table(data) + learning_section(data, styles) +
          reliability_section(data, styles) + topic_section(data);

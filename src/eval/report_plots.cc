@@ -15,6 +15,7 @@ constexpr std::size_t kColours = 8;
 constexpr std::size_t kMarkersUpTo = 14;  // a curve of more points is a line with a band instead of markers
 constexpr std::size_t kLabelsMax = 18;
 constexpr double kPinBeyond = .5;  // of the range of what is compared
+constexpr double kIntervalRoom = .35;
 constexpr double kCharacterPx = 6.3, kLabelPx = 13;
 
 struct Box {
@@ -240,14 +241,20 @@ struct Bounds {
 
 }  // namespace
 
+bool is_mixture(std::string_view strategy) {
+  return strategy == "random_mixture" || strategy == "zero_router";
+}
+
 SeriesStyles::SeriesStyles(const EvalReport& report) {
   const auto add = [&](const std::string& name) {
     if (std::find(names_.begin(), names_.end(), name) == names_.end()) names_.push_back(name);
   };
-  // Drawn strategies first, so that they have the colours that differ most.
-  for (const auto& data : report.datasets) {
-    for (const auto& curve : data.plane.curves) {
-      if (!curve.baseline) add(curve.strategy);
+  // What was asked for first, so that it has the colours that differ most; then baselines that choose.
+  for (const bool baseline : {false, true}) {
+    for (const auto& data : report.datasets) {
+      for (const auto& curve : data.plane.curves) {
+        if (curve.baseline == baseline && !is_mixture(curve.strategy)) add(curve.strategy);
+      }
     }
   }
   for (const auto& data : report.datasets) {
@@ -263,10 +270,10 @@ SeriesStyles::Style SeriesStyles::of(std::string_view strategy) const {
   return {"c" + std::to_string(place % kColours), place};
 }
 
-std::string swatch_svg(const SeriesStyles::Style& style, bool dashed) {
+std::string swatch_svg(const SeriesStyles::Style& style, bool dashed, bool marked) {
   const auto line = line_between(1, 8, 33, 8, "curve " + style.css + (dashed ? " dashed" : ""));
   return "<svg class=\"swatch\" viewBox=\"0 0 34 16\" aria-hidden=\"true\">" + line +
-         (dashed ? "" : marker(style.marker, 17, 8, 4.5, style.css, "")) + "</svg>";
+         (!marked ? "" : marker(style.marker, 17, 8, 4.5, style.css, "")) + "</svg>";
 }
 
 bool plane_has_costs(const CostQualityPlane& plane) {
@@ -305,6 +312,18 @@ std::string plane_svg(const DatasetReport& data, const SeriesStyles& styles) {
   for (const auto& named : plane.single_models) look_at(named.point, others);
   for (const auto& named : plane.oracles) look_at(named.point, others);
   if (!ys.any()) ys = others;
+  // Intervals are shown whole unless they are much wider than all that is compared.
+  if (ys.any()) {
+    const double room = kIntervalRoom * std::max(ys.high - ys.low, .01);
+    const Bounds core = ys;
+    for (const auto& curve : plane.curves) {
+      for (const auto& point : curve.points) {
+        if (!x_of(point) || !point.quality.ci95) continue;
+        ys.add(std::max(point.quality.ci95->low, core.low - room));
+        ys.add(std::min(point.quality.ci95->high, core.high + room));
+      }
+    }
+  }
   if (others.any()) {
     const double reach = kPinBeyond * std::max(ys.high - ys.low, .01);
     const Bounds core = ys;
@@ -349,7 +368,8 @@ std::string plane_svg(const DatasetReport& data, const SeriesStyles& styles) {
     labels.occupy(frame.width - frame.right - along, frame.height - frame.bottom - 14, 20);
   std::string bands, lines, marks, curve_labels;
   for (const auto& curve : plane.curves) {
-    const auto style = curve.baseline ? SeriesStyles::Style{"muted", 0} : styles.of(curve.strategy);
+    const auto style = styles.of(curve.strategy);
+    const bool mixture = is_mixture(curve.strategy);
     std::vector<const PlanePoint*> points;
     for (const auto& point : curve.points) {
       if (x_of(point)) points.push_back(&point);
@@ -368,7 +388,7 @@ std::string plane_svg(const DatasetReport& data, const SeriesStyles& styles) {
       lines += fmt::format("<path class=\"curve {}{}\" d=\"{}\"><title>{}</title></path>", style.css,
                            curve.baseline ? " dashed" : "", path_of(path), html_text(curve.strategy));
     }
-    if (!curve.baseline) {
+    if (!mixture) {
       const bool all_ranges = std::all_of(points.begin(), points.end(),
                                           [](const PlanePoint* p) { return p->quality.ci95.has_value(); });
       if (path.size() > 1 && all_ranges) {
@@ -381,8 +401,9 @@ std::string plane_svg(const DatasetReport& data, const SeriesStyles& styles) {
       if (!dense) {
         for (std::size_t i = 0; i < points.size(); ++i) {
           if (path.size() == 1 && points[i]->quality.ci95)
-            lines += line_between(path[i].first, y.at(points[i]->quality.ci95->low), path[i].first,
-                                  y.at(points[i]->quality.ci95->high), "whisker " + style.css);
+            lines += line_between(path[i].first, y.at(std::max(points[i]->quality.ci95->low, ys.low)),
+                                  path[i].first, y.at(std::min(points[i]->quality.ci95->high, ys.high)),
+                                  "whisker " + style.css);
           if (points[i]->cost_rel_ci && costs)
             lines += line_between(x.at(points[i]->cost_rel_ci->low), path[i].second,
                                   x.at(points[i]->cost_rel_ci->high), path[i].second, "whisker " + style.css);
@@ -440,7 +461,7 @@ std::string plane_svg(const DatasetReport& data, const SeriesStyles& styles) {
     if (of_the_pair(named)) draw_single(named);
   }
   for (const auto& curve : plane.curves) {
-    if (curve.baseline) continue;
+    if (is_mixture(curve.strategy)) continue;
     std::vector<const PlanePoint*> points;
     for (const auto& point : curve.points) {
       if (x_of(point)) points.push_back(&point);
@@ -455,7 +476,11 @@ std::string plane_svg(const DatasetReport& data, const SeriesStyles& styles) {
   for (const auto& named : plane.single_models) {
     if (!of_the_pair(named)) draw_single(named);
   }
-  return out + bands + lines + marks + singles + curve_labels + "</svg>";
+  // A frame of its own keeps what is wider than the axes inside them.
+  const auto inside = fmt::format(
+      "<svg x=\"{0}\" y=\"{1}\" width=\"{2}\" height=\"{3}\" viewBox=\"{0} {1} {2} {3}\">", px(frame.left),
+      px(frame.top), px(frame.width - frame.left - frame.right), px(frame.height - frame.top - frame.bottom));
+  return out + inside + bands + "</svg>" + lines + marks + singles + curve_labels + "</svg>";
 }
 
 std::string learning_svg(const std::vector<LearningCurve>& curves, const LearningPlot& plot,
@@ -471,7 +496,10 @@ std::string learning_svg(const std::vector<LearningCurve>& curves, const Learnin
   if (!ys.any()) return {};
   ys.widen(.08);
   const double x_low = xs.low;
-  if (xs.high <= xs.low) xs.high = xs.low * 1.01;
+  if (xs.high <= xs.low) {
+    xs.low *= .9;
+    xs.high *= 1.1;
+  }
   const Frame frame{400, 270, 48, 20, 34, 44};
   const Scale x{xs.low, xs.high, frame.left + 12, frame.width - frame.right - 4, true};
   const Scale y{ys.low, ys.high, frame.height - frame.bottom, frame.top, false};

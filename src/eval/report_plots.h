@@ -1,6 +1,6 @@
 // The plots of the HTML report as SVG text. Used by report_html only. Pure.
 //
-// Colours are CSS classes (c0 .. c7 for strategies, `muted` for baselines), so that light and dark are the
+// Colours are CSS classes (c0 .. c7 for strategies, `muted` for mixtures), so that light and dark are the
 // style sheet's business; every series has a marker shape too, so that colour never carries the meaning
 // alone. Hovering shows figures by <title>.
 #pragma once
@@ -13,6 +13,9 @@
 #include "eval/report_model.h"
 
 namespace brevet {
+
+/// Mixtures of models that look at no request: the grey that strategies are compared with.
+bool is_mixture(std::string_view strategy);
 
 /// Which colour and marker a strategy has in all plots of a report.
 class SeriesStyles {
@@ -29,7 +32,7 @@ class SeriesStyles {
 };
 
 /// A line with its marker, for legends.
-std::string swatch_svg(const SeriesStyles::Style& style, bool dashed);
+std::string swatch_svg(const SeriesStyles::Style& style, bool dashed, bool marked);
 
 /// What the horizontal axis of the cost-quality plane is: cost where any point has one, else strong share.
 bool plane_has_costs(const CostQualityPlane& plane);

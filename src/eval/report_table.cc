@@ -148,7 +148,9 @@ std::string more_table(const DatasetReport& data) {
                short_fraction(row.cpt80), short_fraction(row.aiq), short_fraction(row.router_arena),
                short_fraction(row.pgr), points_with_range(row.mixture_gain), short_fraction(row.brier),
                short_fraction(row.ece), short_fraction(row.auroc), short_fraction(row.worst_group),
-               row.worst_group ? row.worst_group_name + " (" + grouped(row.worst_group_n) + ")" : ""});
+               row.worst_group && row.worst_group_n < row.n
+                   ? row.worst_group_name + " (" + grouped(row.worst_group_n) + ")"
+                   : ""});
   }
   return table.take();
 }
@@ -182,8 +184,10 @@ std::string dataset_text(const DatasetReport& data) {
                   " (fitting " + grouped(data.splits.fitting) + ", calibration " +
                   grouped(data.splits.calibration) + "), costs " + data.cost_basis + "; " + models,
               "", "  ");
-  for (const auto& drop : data.dropped)
+  for (const auto& drop : data.dropped) {
+    if (drop.n == 0) continue;
     out += wrapped("left out: " + grouped(drop.n) + " (" + drop.reason + ")", "  ", "  ");
+  }
   out += "\n" + main_table(data) + "\n" + more_table(data) + learning_table(data);
   for (const auto& row : data.rows) {
     if (!row.note.empty()) out += wrapped(row.strategy + ": " + row.note, "  ", "    ");
