@@ -536,6 +536,7 @@ Result<> SetEvaluation::swept_row(const Plan& plan) {
   curve.baseline = row.baseline;
   const auto whole = sweep.curve();
   const double strong_cost = test_.costs_known() ? mean_of(test_.strong_cost) : 0;
+  std::vector<double> shares;
   for (std::size_t i = 0; i <= kCurvePoints && !whole.empty(); ++i) {
     const auto& from = whole[i * (whole.size() - 1) / kCurvePoints];
     PlanePoint point;
@@ -543,7 +544,12 @@ Result<> SetEvaluation::swept_row(const Plan& plan) {
     if (from.cost && strong_cost > 0) point.cost_rel = *from.cost / strong_cost;
     point.quality.mean = from.quality;
     point.quality.n = n;
+    shares.push_back(from.strong_share);
     curve.points.push_back(point);
+  }
+  const auto qualities = swept_qualities(test_, sweep, shares, rows_);
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    if (qualities[i]) curve.points[i].quality.ci95 = qualities[i]->ci95;
   }
   report_.plane.curves.push_back(std::move(curve));
   finish_row(std::move(row), served);

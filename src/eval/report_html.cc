@@ -144,8 +144,8 @@ std::string plane_section(const DatasetReport& data, const SeriesStyles& styles)
          "that is above "
          "what mixing models at random buys for the same " +
          (costs ? "money. " : "share of strong calls. ") +
-         "Shaded bands and whiskers are 95% intervals; where they touch the grey, nothing is "
-         "shown.</figcaption></figure>";
+         "Shaded bands and whiskers are 95% intervals of the quality itself; whether the distance to the "
+         "grey is more than chance, the paired gains in the table decide.</figcaption></figure>";
 }
 
 std::string row_head(const DatasetReport& data, const StrategyRow& row) {
@@ -207,10 +207,11 @@ std::string more_table(const DatasetReport& data) {
     out += cell(row.cost_rel_serving, Unit::kFraction) + cell(row.cost_rel_with_learning, Unit::kFraction) +
            cell(row.mixture_gain, Unit::kPoints) + cell(row.pgr, Unit::kFraction) +
            cell(row.aiq, Unit::kFraction) + cell(row.router_arena, Unit::kFraction);
-    out += row.worst_group ? "<td>" + fixed(row.worst_group->mean, 3) + "<small>" +
-                                 html_text(shortened_middle(row.worst_group_name, 24)) +
-                                 "</small><small>n = " + grouped(row.worst_group_n) + "</small></td></tr>"
-                           : std::string(kNone) + "</tr>";
+    out += row.worst_group && row.worst_group_n < row.n
+               ? "<td>" + fixed(row.worst_group->mean, 3) + "<small>" +
+                     html_text(shortened_middle(row.worst_group_name, 24)) +
+                     "</small><small>n = " + grouped(row.worst_group_n) + "</small></td></tr>"
+               : std::string(kNone) + "</tr>";
   }
   return out + "</tbody></table></div>";
 }

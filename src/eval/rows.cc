@@ -227,6 +227,21 @@ void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const StaticS
   take_curve_metrics(row, figures);
 }
 
+std::vector<std::optional<Measured>> swept_qualities(const TestColumns& test, const StaticSweep& sweep,
+                                                     const std::vector<double>& shares,
+                                                     const RowOptions& options) {
+  auto bootstrap = bootstrap_options(test, options, Resample::kQuestions);
+  bootstrap.rounds = std::min(options.rounds, 200);
+  return bootstrap_weighted(
+      test.questions.size(), 1, shares.size(),
+      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t>, std::span<Optional> out) {
+        thread_local Curve curve;
+        sweep.sweep(weights, curve);
+        for (std::size_t i = 0; i < shares.size(); ++i) out[i] = quality_at_share(curve, shares[i]);
+      },
+      bootstrap);
+}
+
 void fill_calibration(StrategyRow& row, const TestColumns& test, const std::vector<double>& predicted,
                       std::optional<Calibration>& diagram, const RowOptions& options) {
   std::vector<double> guess;

@@ -51,6 +51,10 @@ void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const DialStr
                         const RowOptions& options);
 void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const StaticSweep& sweep,
                         const RowOptions& options);
+/// Quality of a swept curve at strong shares, with intervals for drawing (200 rounds at most).
+std::vector<std::optional<Measured>> swept_qualities(const TestColumns& test, const StaticSweep& sweep,
+                                                     const std::vector<double>& shares,
+                                                     const RowOptions& options);
 /// Brier, ECE and AUROC of a probability that weak agrees with strong, by question of one order (NaN = none
 /// was given): a mean over orders would look better calibrated than any of them is.
 void fill_calibration(StrategyRow& row, const TestColumns& test, const std::vector<double>& predicted,
