@@ -397,7 +397,8 @@ void LearnerImpl::process(std::vector<Item> items) {
     for (auto& setting : options_.more_settings()) batch.settings.push_back(std::move(setting));
   }
   const std::size_t accepted_feedback = batch.feedback.size();
-  const bool done = commit(batch, items);
+  // Refused feedback was answered above, and whoever read that must not see a commit of nothing fail.
+  const bool done = batch.empty() || commit(batch, items);
   if (done) {
     counts.decisions_committed += decisions;
     counts.feedback_committed += batch.feedback.empty() ? 0 : accepted_feedback;
