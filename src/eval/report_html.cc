@@ -282,19 +282,39 @@ const char* heat(double retention) {
                              : "h4";
 }
 
+/// Columns in the order in which they interest: what was asked for, baselines that choose, what nobody can
+/// be.
+std::vector<std::size_t> topic_columns(const DatasetReport& data) {
+  const auto rank = [&](const std::string& name) {
+    if (name.starts_with("oracle")) return 3;
+    if (name == "best_single" || is_mixture(name)) return 2;
+    const auto* row = row_named(data, name);
+    return row && row->baseline ? 1 : 0;
+  };
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < data.topics.strategies.size(); ++i) out.push_back(i);
+  std::stable_sort(out.begin(), out.end(), [&](std::size_t a, std::size_t b) {
+    return rank(data.topics.strategies[a]) < rank(data.topics.strategies[b]);
+  });
+  return out;
+}
+
 std::string topic_section(const DatasetReport& data) {
   if (data.topics.rows.empty()) return {};
+  const auto columns = topic_columns(data);
   std::string out =
       "<h3>By topic</h3><figure><div class=\"scroll\"><table><thead><tr><th class=\"l\" "
       "scope=\"col\">topic</th><th "
       "scope=\"col\">n</th><th scope=\"col\">weak, %</th><th scope=\"col\">strong, %</th>";
-  for (const auto& strategy : data.topics.strategies)
-    out += "<th scope=\"col\">" + html_text(strategy) + "<small>quality % (strong share %)</small></th>";
+  for (const auto column : columns)
+    out += "<th scope=\"col\">" + html_text(data.topics.strategies[column]) +
+           "<small>quality (strong share), %</small></th>";
   out += "</tr></thead><tbody>";
   for (const auto& row : data.topics.rows) {
     out += "<tr><th scope=\"row\">" + html_text(row.topic) + "</th><td>" + grouped(row.n) + "</td>" +
            cell(row.weak, Unit::kPercent) + cell(row.strong, Unit::kPercent);
-    for (const auto& at : row.cells) {
+    for (const auto column : columns) {
+      const auto at = column < row.cells.size() ? row.cells[column] : TopicRow::Cell{};
       if (!at.quality) {
         out += kNone;
         continue;
