@@ -56,6 +56,8 @@ th{font-weight:600;color:var(--muted);border-bottom-color:var(--line);vertical-a
 tbody th{font-weight:600;color:var(--ink);text-align:left;border-bottom-color:var(--grid);vertical-align:top}
 td.l,th.l{text-align:left}
 td small,th small{display:block;color:var(--muted);font-size:11.5px;font-weight:400;white-space:nowrap}
+tbody th small{white-space:normal;max-width:26ch;overflow-wrap:anywhere}
+ul.sub{font-size:13.5px}
 tr.base th,tr.base td{color:var(--muted)}
 tbody tr:hover td,tbody tr:hover th{background:var(--soft)}
 td.none{color:var(--muted)}
@@ -100,8 +102,10 @@ dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
 --good:#0b6e4f;--good-bg:#dcf3e8;--warn:#7a5200;--warn-bg:#fbefd2;--bad:#a3253b;--bad-bg:#fbe3e6;
 --c0:#0063a8;--c1:#bf4800;--c2:#0b7a5b;--c3:#8a3d9c;--c4:#7d6100;--c5:#b32559;--c6:#2f6f80;--c7:#5151c6;
 --h0:#f3b8a0;--h1:#f8d3c2;--h2:#fae9e0;--h3:#e3eff7;--h4:#c5dff0}
-body{font-size:11px}nav{display:none}section.data,section.card{border:0;padding:0}
-figure,tr,.tile{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}
+@page{size:A4 landscape;margin:10mm}
+body{font-size:11px}main,header,footer{max-width:none;padding:0}nav{display:none}
+table,caption,figcaption,.legend{font-size:9.5px}th,td{padding:2px 4px}td small,th small{font-size:8px}.badge{font-size:9px;padding:0 5px}td.prompt{min-width:0}section.data,section.card{border:0;padding:0}
+figure>svg{max-height:105mm}figure,tr,.tile{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 )css";
 }
