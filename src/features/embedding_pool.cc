@@ -128,9 +128,10 @@ class Pool : public EmbeddingPool {
     auto tracked =
         asio::prefer(asio::get_associated_executor(*kept), asio::execution::outstanding_work.tracked);
     auto waiter = std::make_shared<Waiter>();
-    // Called once. The handler goes along with the post and the work ends with the call: neither may be left for a
-    // pool thread to destroy, for the caller's io_context may have ended by then.
-    waiter->resume = [kept = std::move(kept), slot, tracked = std::move(tracked)](EmbeddingResult result) mutable {
+    // Called once. The handler goes along with the post and the work ends with the call: neither may be left
+    // for a pool thread to destroy, for the caller's io_context may have ended by then.
+    waiter->resume = [kept = std::move(kept), slot,
+                      tracked = std::move(tracked)](EmbeddingResult result) mutable {
       const auto executor = std::move(tracked);
       asio::post(executor, [kept = std::move(kept), slot, result = std::move(result)]() mutable {
         if (slot.is_connected()) slot.clear();

@@ -263,7 +263,8 @@ class Runner final : public ShadowRunner {
     if (!idle_locked()) return;
     for (auto& timer : waiters_) {
       const auto executor = timer->get_executor();
-      asio::post(executor, [timer = std::move(timer)] { timer->cancel(); });  // destroyed where its executor lives
+      asio::post(executor,
+                 [timer = std::move(timer)] { timer->cancel(); });  // destroyed where its executor lives
     }
     waiters_.clear();
   }

@@ -216,8 +216,8 @@ void Estimator::learn_ridge(const float* embedding, bool agrees) {
   const auto x = ridge_input(embedding, state_.index_.dimension());
   const std::size_t rows = x.size();
   std::vector<double> px(rows);
-  // The matrix is symmetric, so of each row only what lies right of its block of SIMD lanes is read and written:
-  // half the memory, which is what this costs.
+  // The matrix is symmetric, so of each row only what lies right of its block of SIMD lanes is read and
+  // written: half the memory, which is what this costs.
   for (std::size_t i = 0; i < rows; ++i) {
     const std::size_t block = i / kLanes * kLanes;
     const std::size_t right = block + kLanes;

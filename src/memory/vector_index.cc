@@ -142,8 +142,7 @@ void VectorIndex::scan_sketches(const std::vector<float>& query, std::size_t can
 }
 
 bool VectorIndex::walk_lists(const std::vector<float>& query, std::size_t k, float min_similarity,
-                             const std::function<bool(std::uint32_t)>& alive,
-                             std::vector<Hit>& found) const {
+                             const std::function<bool(std::uint32_t)>& alive, std::vector<Hit>& found) const {
   if (!known_->usable) return false;
   const auto number = known_->lists->number_of(query.data());
   if (!number) return false;

@@ -70,8 +70,8 @@ struct RecordedModelOptions {
   std::string price_name;                    ///< name in the price table; default: `model`
   /// Play every cell as if only its score were known: then comparing two answers says what the truth says.
   bool scores_only = false;
-  double speed = 0;                          ///< 0 = no waiting; 1 = as recorded; 10 = ten times faster
-  Milliseconds latency_default{500};         ///< where none was recorded
+  double speed = 0;                   ///< 0 = no waiting; 1 = as recorded; 10 = ten times faster
+  Milliseconds latency_default{500};  ///< where none was recorded
 };
 
 /// Errors: unknown_model (names the models there are).
