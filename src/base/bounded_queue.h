@@ -2,10 +2,10 @@
 // producer. Thread-safe for many producers and consumers. Refusals are the caller's to count.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -22,7 +22,7 @@ class BoundedQueue {
   [[nodiscard]] bool try_push(T&& item) {
     {
       std::lock_guard lock(mutex_);
-      if (closed_ || items_.size() >= capacity_) return false;
+      if (closed_ || waiting() >= capacity_) return false;
       items_.push_back(std::move(item));
       in_no_hurry_ = false;
     }
@@ -36,9 +36,9 @@ class BoundedQueue {
     bool wake = false;
     {
       std::lock_guard lock(mutex_);
-      if (closed_ || items_.size() >= capacity_) return false;
+      if (closed_ || waiting() >= capacity_) return false;
       items_.push_back(std::move(item));
-      wake = items_.size() == 1 || items_.size() == gathering_;
+      wake = waiting() == 1 || waiting() == gathering_;
     }
     if (wake) ready_.notify_one();
     return true;
@@ -47,7 +47,7 @@ class BoundedQueue {
   /// Up to `most` items, waiting until there is one; empty only when closed and drained.
   std::vector<T> pop_batch(std::size_t most) {
     std::unique_lock lock(mutex_);
-    ready_.wait(lock, [&] { return closed_ || !items_.empty(); });
+    ready_.wait(lock, [&] { return closed_ || waiting() > 0; });
     return take(most);
   }
 
@@ -56,17 +56,17 @@ class BoundedQueue {
   std::vector<T> gather_batch(std::size_t most, std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
     gathering_ = most;
-    ready_.wait(lock, [&] { return closed_ || !items_.empty(); });
-    ready_.wait_for(lock, patience, [&] { return closed_ || !in_no_hurry_ || items_.size() >= most; });
+    ready_.wait(lock, [&] { return closed_ || waiting() > 0; });
+    ready_.wait_for(lock, patience, [&] { return closed_ || !in_no_hurry_ || waiting() >= most; });
     auto out = take(most);
-    if (items_.empty()) in_no_hurry_ = true;
+    if (waiting() == 0) in_no_hurry_ = true;
     return out;
   }
 
   /// As pop_batch, but gives up (empty) after `patience`.
   std::vector<T> pop_batch_for(std::size_t most, std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
-    ready_.wait_for(lock, patience, [&] { return closed_ || !items_.empty(); });
+    ready_.wait_for(lock, patience, [&] { return closed_ || waiting() > 0; });
     return take(most);
   }
 
@@ -84,16 +84,28 @@ class BoundedQueue {
   }
   std::size_t size() const {
     std::lock_guard lock(mutex_);
-    return items_.size();
+    return waiting();
   }
   std::size_t capacity() const { return capacity_; }
 
  private:
+  std::size_t waiting() const { return items_.size() - taken_; }
+
   std::vector<T> take(std::size_t most) {
     std::vector<T> out;
-    while (!items_.empty() && out.size() < most) {
-      out.push_back(std::move(items_.front()));
-      items_.pop_front();
+    if (taken_ == 0 && items_.size() <= most) {
+      // The usual case moves no item; the next batch will need about as much room.
+      out.swap(items_);
+      items_.reserve(out.size());
+      return out;
+    }
+    const auto count = std::min(most, waiting());
+    out.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) out.push_back(std::move(items_[taken_ + i]));
+    taken_ += count;
+    if (taken_ * 2 >= items_.size()) {
+      items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(taken_));
+      taken_ = 0;
     }
     return out;
   }
@@ -101,7 +113,8 @@ class BoundedQueue {
   const std::size_t capacity_;
   mutable std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<T> items_;        // guarded by mutex_
+  std::vector<T> items_;       // guarded by mutex_
+  std::size_t taken_ = 0;      // guarded by mutex_; so many at the front of items_ have been handed out
   bool closed_ = false;        // guarded by mutex_
   bool in_no_hurry_ = true;    // guarded by mutex_; false: an item that came by try_push waits
   std::size_t gathering_ = 0;  // guarded by mutex_; a batch of this many is worth waking for

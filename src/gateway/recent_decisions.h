@@ -23,14 +23,17 @@ class RecentDecisions {
  public:
   explicit RecentDecisions(std::size_t most = 2048) : most_(most), passed_(most) {}
 
+  /// Pass-through is the many and is seldom asked for: a ring that is searched costs it no allocation.
+  void add(const PassedRow& row) {
+    std::lock_guard lock(mutex_);
+    passed_[next_passed_++ % passed_.size()] = row;
+  }
+
   void add(std::shared_ptr<const Decision> decision) {
+    PassedRow row;
+    if (passed_row(*decision, row)) return add(row);
     std::shared_ptr<const Decision> oldest;  // freed after the lock
     std::lock_guard lock(mutex_);
-    // Pass-through is the many and is seldom asked for: a ring that is searched costs it no allocation.
-    if (passed_row(*decision, passed_[next_passed_ % passed_.size()])) {
-      ++next_passed_;
-      return;
-    }
     order_.push_back(decision);
     by_id_[decision->id] = std::move(decision);
     if (order_.size() > most_) {

@@ -326,8 +326,14 @@ class Flow final : public RequestFlow {
     auto answers = flow::take_answers(decision);
     if (known) {
       if (parts_.ledger) parts_.ledger->served(decision);
-      if (parts_.recent) parts_.recent->add(run.decision);
-      if (place) parts_.outcomes.decided(run.decision, nullptr);
+      PassedRow row;
+      if (passed_row(decision, row)) {
+        if (parts_.recent) parts_.recent->add(row);
+        if (place) parts_.outcomes.passed(std::move(row), run.decision);
+      } else {
+        if (parts_.recent) parts_.recent->add(run.decision);
+        if (place) parts_.outcomes.decided(run.decision, nullptr);
+      }
     }
     if (run.began) {
       if (!run.client_gone && ending.state != DecisionState::kCancelled)

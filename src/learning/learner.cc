@@ -26,7 +26,7 @@ struct Item {
   std::shared_ptr<const Decision> decision;
   std::optional<PassedRow> passed;             ///< a decision that fits the short form
   std::shared_ptr<const ShadowResult> shadow;  ///< with decision
-  std::optional<Feedback> feedback;
+  std::unique_ptr<Feedback> feedback;
   FeedbackDone done;  ///< with feedback
   std::shared_ptr<std::promise<bool>> barrier;
 };
@@ -64,6 +64,7 @@ class LearnerImpl : public Learner {
     if (reserved_ > 0) --reserved_;
   }
   void decided(std::shared_ptr<const Decision> decision, std::shared_ptr<const ShadowResult> shadow) override;
+  void passed(PassedRow row, const std::shared_ptr<const Decision>& decision) override;
   Task<Result<>> feedback(Feedback feedback) override;
 
   SnapshotPtr snapshot() const override {
@@ -94,6 +95,7 @@ class LearnerImpl : public Learner {
   void forget_old_texts(PendingChanges& changes, LearnerFigures& counts);
   void publish();
   bool submit_feedback(Feedback feedback, FeedbackDone done);
+  void put(Item item);
 
   Store& store_;
   const Clock& clock_;
@@ -206,18 +208,29 @@ void LearnerImpl::forget_old_texts(PendingChanges& changes, LearnerFigures& coun
 
 void LearnerImpl::decided(std::shared_ptr<const Decision> decision,
                           std::shared_ptr<const ShadowResult> shadow) {
+  Item item;
+  PassedRow row;
+  if (!shadow && passed_row(*decision, row)) {
+    item.passed = std::move(row);
+  } else {
+    item.decision = std::move(decision);
+    item.shadow = std::move(shadow);
+  }
+  put(std::move(item));
+}
+
+void LearnerImpl::passed(PassedRow row, const std::shared_ptr<const Decision>&) {
+  Item item;
+  item.passed = std::move(row);
+  put(std::move(item));
+}
+
+/// Queues a decision and uses its place.
+void LearnerImpl::put(Item item) {
   {
     std::lock_guard lock(places_mutex_);
     if (reserved_ > 0) --reserved_;
     ++waiting_;
-  }
-  Item item;
-  PassedRow passed;
-  if (!shadow && passed_row(*decision, passed)) {
-    item.passed = std::move(passed);
-  } else {
-    item.decision = std::move(decision);
-    item.shadow = std::move(shadow);
   }
   if (options_.mode == LearnerMode::kInline) {
     std::vector<Item> items;
@@ -241,7 +254,7 @@ bool LearnerImpl::submit_feedback(Feedback feedback, FeedbackDone done) {
     ++feedback_waiting_;
   }
   Item item;
-  item.feedback = std::move(feedback);
+  item.feedback = std::make_unique<Feedback>(std::move(feedback));
   item.done = std::move(done);
   if (options_.mode == LearnerMode::kInline) {
     std::vector<Item> items;
@@ -360,8 +373,9 @@ void LearnerImpl::process(std::vector<Item> items) {
   std::set<std::pair<std::string, std::string>> in_batch;
   std::size_t decisions = 0;
   std::size_t feedbacks = 0;
+  std::string last_model, last_returned;  // Thousands in a row say the same of one model.
   const bool any_feedback =
-      std::any_of(items.begin(), items.end(), [](const Item& item) { return item.feedback.has_value(); });
+      std::any_of(items.begin(), items.end(), [](const Item& item) { return item.feedback != nullptr; });
   for (auto& item : items) {
     if (item.decision) {
       ++decisions;
@@ -371,7 +385,16 @@ void LearnerImpl::process(std::vector<Item> items) {
       batch.decisions.push_back(item.decision);
     } else if (item.passed) {
       ++decisions;
-      if (const auto decision = decision_of(*item.passed)) learn_from_decision(*decision, changes, counts);
+      if (const auto models = passed_models(item.passed->record)) {
+        const bool seen = models->model == last_model && models->returned_model == last_returned;
+        if (seen) {
+          changes.saw_decision_number(models->number);
+        } else {
+          learn_from_passed(*models, changes, counts);
+          last_model = models->model;
+          last_returned = models->returned_model;
+        }
+      }
       if (any_feedback) in_batch.emplace(item.passed->tenant, item.passed->id);
       batch.passed.push_back(std::move(*item.passed));
     } else if (item.feedback) {

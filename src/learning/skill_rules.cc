@@ -114,6 +114,14 @@ void learn_from_decision(const Decision& decision, PendingChanges& changes, Lear
   }
 }
 
+void learn_from_passed(const PassedModels& passed, PendingChanges& changes, LearnerFigures& counts) {
+  changes.saw_decision_number(passed.number);
+  if (passed.returned_model.empty()) return;
+  const std::string model(passed.model), id(passed.returned_model);
+  if (changes.changes_model_id(model, id)) ++counts.model_id_changes;
+  changes.saw_model_id(model, id);
+}
+
 void learn_from_shadow(const ShadowResult& result, const Decision& decision, PendingChanges& changes,
                        LearnerFigures& counts) {
   ++counts.shadows_absorbed;

@@ -29,6 +29,9 @@ namespace brevet {
 /// Model ids, scores and hits that a decision shows; `counts` receives what happened.
 void learn_from_decision(const Decision& decision, PendingChanges& changes, LearnerFigures& counts);
 
+/// The same of a decision in its short form, which has no more to say than this.
+void learn_from_passed(const PassedModels& passed, PendingChanges& changes, LearnerFigures& counts);
+
 /// `decision` is the shadow's own (its time is the time of the trial, its parent the provenance of a new
 /// guide).
 void learn_from_shadow(const ShadowResult& result, const Decision& decision, PendingChanges& changes,

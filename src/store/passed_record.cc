@@ -1,22 +1,16 @@
 #include "store/passed_record.h"
 
+#include "store/varint.h"
+
 namespace brevet {
 namespace {
 
 // The first byte tells it from JSON; another layout takes another byte.
 constexpr char kMark = '\x01';
 
-void put(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
-void put(std::string& out, std::string_view text) {
-  put(out, text.size());
-  out += text;
-}
-void put_signed(std::string& out, std::int64_t value) {
-  put(out, (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63));
-}
+using varint::put;
+using varint::put_signed;
+
 void put(std::string& out, const std::optional<std::int64_t>& value) {
   out += value ? '\x01' : '\x00';
   if (value) put_signed(out, *value);
@@ -26,41 +20,9 @@ void put(std::string& out, const Cost& cost) {
   put(out, cost.amount ? std::optional(cost.amount->pico_usd) : std::nullopt);
 }
 
-/// Reads in the order of the writes; after the first lack everything is empty and good() is false.
-class Reader {
+class Reader : public varint::Reader {
  public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
-  bool good() const { return good_ && bytes_.empty(); }
-
-  std::uint64_t number() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      const auto byte = static_cast<unsigned char>(character());
-      value |= std::uint64_t{byte & 0x7FU} << shift;
-      if (byte < 0x80) return value;
-    }
-    good_ = false;
-    return 0;
-  }
-  std::int64_t whole() {
-    const auto value = number();
-    return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
-  }
-  std::string text() {
-    const auto size = number();
-    if (size > bytes_.size()) good_ = false;
-    if (!good_) return {};
-    std::string out(bytes_.substr(0, size));
-    bytes_.remove_prefix(size);
-    return out;
-  }
-  char character() {
-    if (bytes_.empty()) good_ = false;
-    if (!good_) return 0;
-    const char out = bytes_.front();
-    bytes_.remove_prefix(1);
-    return out;
-  }
+  using varint::Reader::Reader;
   std::optional<std::int64_t> maybe() {
     if (character() == 0) return std::nullopt;
     return whole();
@@ -68,15 +30,16 @@ class Reader {
   Cost cost() {
     Cost out;
     const auto basis = character();
-    if (basis < 0 || basis > static_cast<char>(CostBasis::kUnknown)) good_ = false;
+    if (basis < 0 || basis > static_cast<char>(CostBasis::kUnknown)) known_ = false;
     out.basis = static_cast<CostBasis>(basis);
     if (const auto amount = maybe()) out.amount = Money::from_pico(*amount);
     return out;
   }
+  /// All was there, known, and nothing is left.
+  bool whole_record() const { return good() && known_ && at_end(); }
 
  private:
-  std::string_view bytes_;
-  bool good_ = true;
+  bool known_ = true;
 };
 
 enum Flag : unsigned char { kSimulated = 1, kStreamed = 2, kEstimated = 4, kFirstToken = 8 };
@@ -160,6 +123,22 @@ bool is_passed_record(std::string_view bytes) {
   return !bytes.empty() && bytes.front() == kMark;
 }
 
+std::optional<PassedModels> passed_models(std::string_view bytes) {
+  if (!is_passed_record(bytes)) return std::nullopt;
+  Reader in(bytes.substr(1));
+  PassedModels out;
+  (void)in.character();
+  out.number = in.number();
+  for (int i = 0; i < 4; ++i) (void)in.view();  // code, sentence, session, tags
+  (void)in.cost();
+  (void)in.whole();  // latency
+  (void)in.whole();  // overhead
+  out.model = in.view();
+  out.returned_model = in.view();
+  if (!in.good()) return std::nullopt;
+  return out;
+}
+
 std::optional<Decision> from_passed_record(std::string_view bytes) {
   if (!is_passed_record(bytes)) return std::nullopt;
   Reader in(bytes.substr(1));
@@ -194,7 +173,7 @@ std::optional<Decision> from_passed_record(std::string_view bytes) {
   attempt.latency = Microseconds(in.whole());
   if ((flags & kFirstToken) != 0) attempt.first_token = Microseconds(in.whole());
   attempt.tries = static_cast<int>(in.whole());
-  if (!in.good()) return std::nullopt;
+  if (!in.whole_record()) return std::nullopt;
   attempt.answer = std::move(answer);
   d.attempts.push_back(std::move(attempt));
   return d;

@@ -7,6 +7,7 @@
 // the store, the learner and the list of recent decisions. Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,6 +34,15 @@ std::optional<Decision> decision_of(const PassedRow& row);
 
 /// True for what passed_record() made, false for JSON.
 bool is_passed_record(std::string_view bytes);
+
+/// What learning takes from such a decision, without making the rest of it; views into the record.
+struct PassedModels {
+  std::uint64_t number = 0;
+  std::string_view model;
+  std::string_view returned_model;
+};
+/// nullopt when the bytes are not a record or end too early.
+std::optional<PassedModels> passed_models(std::string_view bytes);
 
 /// The decision of which decision_json() makes the same text as of the original; nullopt when the bytes are
 /// not whole.

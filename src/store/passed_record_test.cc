@@ -133,6 +133,11 @@ TEST(PassedRecord, WhatItHasNoPlaceForIsKeptAsJson) {
 TEST(PassedRecord, BytesThatAreNotWholeAreNoDecision) {
   std::string record;
   ASSERT_TRUE(passed_record(passed(), record));
+  const auto models = passed_models(record);
+  ASSERT_TRUE(models);
+  EXPECT_EQ(models->number, passed().number);
+  EXPECT_EQ(models->model, passed().attempts[0].configuration.model);
+  EXPECT_EQ(models->returned_model, passed().attempts[0].answer->returned_model);
   for (std::size_t size = 0; size < record.size(); ++size)
     EXPECT_FALSE(from_passed_record(std::string_view(record).substr(0, size))) << size;
   EXPECT_FALSE(from_passed_record(record + "x"));

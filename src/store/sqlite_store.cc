@@ -16,6 +16,7 @@
 
 #include "store/decision_json.h"
 #include "store/passed_record.h"
+#include "store/passed_table.h"
 #include "store/sqlite_connection.h"
 #include "store/store.h"
 
@@ -57,6 +58,12 @@ CREATE TABLE settings(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX skills_partition ON skills(partition);
 CREATE INDEX guides_partition ON guides(partition);
 CREATE INDEX outcomes_partition ON outcomes(partition);
+)sql",
+                                    R"sql(
+CREATE TABLE passed(
+  bucket TEXT NOT NULL, tenant TEXT NOT NULL, first_id TEXT NOT NULL, newest INTEGER NOT NULL, count INTEGER NOT NULL,
+  rows BLOB NOT NULL, UNIQUE(bucket, first_id));
+CREATE INDEX passed_newest ON passed(newest);
 )sql"};
 
 // Old decisions go in pieces, so that no commit waits long for it.
@@ -180,6 +187,7 @@ class SqliteStore : public Store {
   Statement put_decision_, put_feedback_, put_skill_, put_guide_, put_outcome_, put_setting_, put_partition_,
       find_partition_, drop_skill_, drop_guide_, drop_outcome_, drop_old_feedback_, drop_old_decisions_,
       drop_stray_feedback_;
+  PassedTable passed_;
   /// Deletes of one partition, what refers to it first.
   std::array<Statement, 4> drop_partition_;
   Statement drop_setting_;
@@ -297,7 +305,7 @@ Result<> SqliteStore::prepare_writes() {
     if (!prepared) return tl::unexpected(prepared.error());
     *statement = std::move(*prepared);
   }
-  return {};
+  return passed_.prepare(*writer_);
 }
 
 Result<std::int64_t> SqliteStore::partition_row(const Partition& partition) {
@@ -346,15 +354,7 @@ Result<> SqliteStore::commit(const WriteBatch& batch) {
 }
 
 Result<> SqliteStore::write(const WriteBatch& batch) {
-  for (const auto& row : batch.passed) {
-    put_decision_.bind(1, row.id)
-        .bind(2, to_integer(row.time))
-        .bind(3, row.tenant)
-        .bind(4, std::string_view())
-        .bind(5, std::string_view())
-        .bind_blob(6, row.record);
-    if (auto done = put_decision_.run(); !done) return done;
-  }
+  if (auto done = passed_.write(batch.passed); !done) return done;
   std::string record;
   for (const auto& decision : batch.decisions) {
     put_decision_.bind(1, decision->id)
@@ -455,7 +455,9 @@ Result<> SqliteStore::retain(const WriteBatch& batch) {
     return done;
   if (auto done = drop_stray_feedback_.bind(1, oldest).bind(2, std::int64_t{kStrayPiece}).run(); !done)
     return done;
-  return drop_old_decisions_.bind(1, oldest).bind(2, std::int64_t{kRetentionPiece}).run();
+  if (auto done = drop_old_decisions_.bind(1, oldest).bind(2, std::int64_t{kRetentionPiece}).run(); !done)
+    return done;
+  return passed_.drop_old(oldest, kRetentionPiece);
 }
 
 Result<ErasedRows> SqliteStore::erase_rows_of(const std::string& tenant) {
@@ -470,10 +472,18 @@ Result<ErasedRows> SqliteStore::erase_rows_of(const std::string& tenant) {
     if (auto done = rows->finish(); !done) return tl::unexpected(done.error());
   }
   ErasedRows out;
+  std::uint64_t passed = 0;
+  {
+    auto rows = writer_->prepare("SELECT coalesce(sum(count), 0) FROM passed WHERE tenant=?");
+    if (!rows) return tl::unexpected(rows.error());
+    if (rows->bind(1, tenant).step()) passed = static_cast<std::uint64_t>(rows->integer(0));
+    if (auto done = rows->finish(); !done) return tl::unexpected(done.error());
+  }
   const auto of_tenant = std::string("partition IN (SELECT id FROM partitions WHERE tenant=?)");
   const std::pair<std::string, std::uint64_t*> deletes[] = {
       {"DELETE FROM feedback WHERE tenant=?", &out.feedback},
       {"DELETE FROM decisions WHERE tenant=?", &out.decisions},
+      {"DELETE FROM passed WHERE tenant=?", nullptr},
       {"DELETE FROM skills WHERE " + of_tenant, &out.skills},
       {"DELETE FROM guides WHERE " + of_tenant, &out.guides},
       {"DELETE FROM outcomes WHERE " + of_tenant, &out.outcomes},
@@ -486,6 +496,7 @@ Result<ErasedRows> SqliteStore::erase_rows_of(const std::string& tenant) {
     if (!changed) return tl::unexpected(changed.error());
     if (count != nullptr) *count = static_cast<std::uint64_t>(*changed);
   }
+  out.decisions += passed;
   // What learning keeps of a partition as a setting is named after it.
   auto drop = writer_->prepare("DELETE FROM settings WHERE substr(name, -length(?1) - 1) = '/' || ?1");
   if (!drop) return tl::unexpected(drop.error());
@@ -679,13 +690,19 @@ Result<std::optional<std::string>> SqliteStore::decision(const std::string& tena
     if (!found) return corrupt("decisions", id);
   }
   if (auto done = rows->finish(); !done) return tl::unexpected(done.error());
-  if (!found) return found;
+  if (!found) {
+    auto passed = PassedTable::find(*reader_, tenant, id);
+    if (!passed) return tl::unexpected(passed.error());
+    if (!*passed) return found;
+    found = decision_json(**passed);
+  }
   auto whole = with_what_followed(std::move(*found), id);
   if (!whole) return tl::unexpected(whole.error());
   return std::optional<std::string>(std::move(*whole));
 }
 
 Result<std::vector<std::string>> SqliteStore::decisions(const DecisionFilter& filter) const {
+  const std::size_t limit = std::min(filter.limit, kDecisionsMax);
   std::lock_guard lock(mutex_);
   auto rows = reader_->prepare(
       "SELECT id, time, tenant, json FROM decisions WHERE (?1='' OR tenant=?1) AND (?2='' OR route=?2) AND "
@@ -695,14 +712,33 @@ Result<std::vector<std::string>> SqliteStore::decisions(const DecisionFilter& fi
   rows->bind(1, filter.tenant)
       .bind(2, filter.route)
       .bind(3, to_integer(filter.since))
-      .bind(4, static_cast<std::int64_t>(std::min(filter.limit, kDecisionsMax)));
+      .bind(4, static_cast<std::int64_t>(limit));
+  auto passed = PassedTable::newest(*reader_, filter, limit);
+  if (!passed) return tl::unexpected(passed.error());
   std::vector<std::string> out;
-  while (rows->step()) {
+  auto next = passed->begin();
+  const auto add_passed = [&] {
+    const auto decision = decision_of(*next++);
+    if (decision) out.push_back(decision_json(*decision));
+    return decision.has_value();
+  };
+  // Two lists, both newest first, become one.
+  while (out.size() < limit && rows->step()) {
+    PassedRow row;
+    row.id = rows->text(0);
+    row.time = to_instant(rows->integer(1));
+    while (out.size() < limit && next != passed->end() && PassedTable::newer(*next, row)) {
+      if (!add_passed()) return corrupt("passed", std::prev(next)->id);
+    }
+    if (out.size() == limit) break;
     auto json = json_of(*rows);
     if (!json) return corrupt("decisions", rows->text(0));
     out.push_back(std::move(*json));
   }
   if (auto done = rows->finish(); !done) return tl::unexpected(done.error());
+  while (out.size() < limit && next != passed->end()) {
+    if (!add_passed()) return corrupt("passed", std::prev(next)->id);
+  }
   return out;
 }
 

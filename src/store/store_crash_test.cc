@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "base/bounded_queue.h"
+#include "store/passed_block.h"
 #include "store/sqlite_connection.h"
 #include "store/store.h"
 
@@ -81,6 +82,9 @@ struct Item {
       outcome.embedding = embedding;
       batch.outcomes.push_back(outcome);
       batch.feedback.push_back({decision->id, "default", 1.0, "", {}});
+      char id[40];
+      std::snprintf(id, sizeof id, "dec_%026llu", static_cast<unsigned long long>(item.number));
+      batch.passed.push_back({id, decision->time, "default", name});
     }
     batch.settings.emplace_back(name, std::to_string(items.size()));
     if (!store.commit(batch)) ::_exit(5);
@@ -158,6 +162,19 @@ TEST(StoreCrash, KilledAtRandomPointsLosesNothingAcknowledged) {
       ASSERT_EQ(rows.integer(1), 1);
     }
     ASSERT_TRUE(rows.finish());
+    std::set<std::uint64_t> passed;
+    std::map<std::string, std::size_t> passed_rows;
+    auto blocks = connection->prepare("SELECT rows FROM passed").value();
+    while (blocks.step()) {
+      ASSERT_TRUE(read_passed_block(blocks.text(0), [&](const PassedRow& row) {
+        passed.insert(std::stoull(row.id.substr(4)));
+        ++passed_rows[row.record];
+        return true;
+      }));
+    }
+    ASSERT_TRUE(blocks.finish());
+    ASSERT_EQ(passed, decisions);
+    ASSERT_EQ(passed_rows, batch_rows);
     for (const auto id : acknowledged) {
       ASSERT_TRUE(decisions.contains(id)) << "round " << round << " lost acknowledged " << id;
     }

@@ -46,6 +46,26 @@ Partition partition(const std::string& tenant) {
   return {tenant, "enc", "weak", "strong", ""};
 }
 
+/// The decision of a named model in its short form; its journal number is `number`.
+PassedRow passed(const std::string& id, Instant time, std::uint64_t number,
+                 const std::string& tenant = "default", const std::string& tags = {}) {
+  auto whole = decision(id, time, tenant);
+  whole->route.clear();
+  whole->number = number;
+  whole->learn = false;
+  whole->tags = tags;
+  whole->accepted = 0;
+  whole->steps = {whole->reason};
+  Attempt attempt;
+  attempt.configuration.model = "m";
+  attempt.state = AttemptState::kDone;
+  attempt.answer = Answer{};
+  whole->attempts.push_back(attempt);
+  PassedRow out;
+  EXPECT_TRUE(passed_row(*whole, out));
+  return out;
+}
+
 TEST(Store, APartitionIsForgottenWholeBeforeWhatItsBatchPuts) {
   const TemporaryFolder folder;
   const StoreOptions options{folder.file("brevet.db"), Microseconds{0}};
@@ -103,11 +123,11 @@ TEST(Store, ADatabaseOfTheFirstSchemaIsMigratedWithItsRows) {
   {
     auto connection = Connection::open(options.path).value();
     EXPECT_EQ(connection->integer(indices).value(), 3);
-    ASSERT_TRUE(
-        connection->execute("DROP INDEX skills_partition; DROP INDEX guides_partition; DROP INDEX "
-                            "outcomes_partition; INSERT INTO partitions VALUES(1,'t','e','w','r','');"
-                            "INSERT INTO skills VALUES(5,1,'h',NULL,'weak_ok',0,'',0,0,0,0,0,0,'');"
-                            "PRAGMA user_version=1"));
+    ASSERT_TRUE(connection->execute(
+        "DROP INDEX skills_partition; DROP INDEX guides_partition; DROP INDEX "
+        "outcomes_partition; DROP TABLE passed; INSERT INTO partitions VALUES(1,'t','e','w','r','');"
+        "INSERT INTO skills VALUES(5,1,'h',NULL,'weak_ok',0,'',0,0,0,0,0,0,'');"
+        "PRAGMA user_version=1"));
   }
   auto store = open_store(options).value();
   std::vector<std::uint64_t> skills;
@@ -389,6 +409,8 @@ TEST(Store, NothingOfAnErasedTenantIsLeftInTheFile) {
     outcome.request_hash = secret;
     batch.outcomes = {outcome};
     batch.settings = {{"scores/" + partition.key(), secret}};
+    // Of the same moment as the other tenant's.
+    batch.passed = {passed("dec_00000001" + tenant, at(1), 1, tenant, secret)};
     ASSERT_TRUE(store->commit(batch));
   };
   fill("one", "SECRETOFONE");
@@ -401,7 +423,7 @@ TEST(Store, NothingOfAnErasedTenantIsLeftInTheFile) {
 
   const auto erased = store->erase_tenant("one");
   ASSERT_TRUE(erased) << erased.error().message;
-  EXPECT_EQ(erased->decisions, 50U);
+  EXPECT_EQ(erased->decisions, 51U);
   EXPECT_EQ(erased->feedback, 2U);
   EXPECT_EQ(erased->skills, 0U);
   EXPECT_EQ(erased->guides, 1U);
@@ -416,7 +438,91 @@ TEST(Store, NothingOfAnErasedTenantIsLeftInTheFile) {
   EXPECT_EQ(store->decisions({"two", "", {}, 10})->size(), 10U);
   fill("one", "AGAIN");
   EXPECT_EQ(store->erase_tenant("nobody")->decisions, 0U);
-  EXPECT_EQ(store->decisions({"one", "", {}, 100})->size(), 50U) << "the store goes on";
+  EXPECT_EQ(store->decisions({"one", "", {}, 100})->size(), 51U) << "the store goes on";
+}
+std::vector<std::string> ids_of(const std::vector<std::string>& listed) {
+  std::vector<std::string> out;
+  for (const auto& text : listed) out.emplace_back(boost::json::parse(text).at("id").as_string());
+  return out;
+}
+
+TEST(Store, ShortFormsShareRowsAndAreFoundListedAndReplacedLikeOthers) {
+  const TemporaryFolder folder;
+  const StoreOptions options{folder.file("brevet.db"), Microseconds{0}};
+  WriteBatch batch;
+  // Two buckets, times that are not in the order of the ids, and two tenants.
+  batch.passed = {passed("dec_00000001a", at(10), 1), passed("dec_00000001b", at(30), 2, "other"),
+                  passed("dec_00000002a", at(20), 3), passed("dec_00000001c", at(10), 4),
+                  passed("d", at(5), 5)};
+  {
+    auto store = open_store(options).value();
+    ASSERT_TRUE(store->commit(batch));
+    ASSERT_TRUE(store->commit(batch)) << "a commit that is tried again must not double what is there";
+    WriteBatch more;
+    more.decisions = {decision("dec_r1", at(10)), decision("dec_r2", at(25)), decision("dec_r0", at(1))};
+    more.feedback.push_back({"dec_00000001c", "default", 0.25, "", at(40)});
+    more.passed = {passed("dec_00000001d", at(12), 6)};
+    ASSERT_TRUE(store->commit(more));
+  }
+  auto connection = Connection::open(options.path).value();
+  EXPECT_EQ(connection->integer("SELECT count(*) FROM passed").value(), 5) << "rows were not put together";
+  auto store = open_store(options).value();
+  DecisionFilter filter;
+  EXPECT_EQ(ids_of(store->decisions(filter).value()),
+            (std::vector<std::string>{"dec_00000001b", "dec_r2", "dec_00000002a", "dec_00000001d", "dec_r1",
+                                      "dec_00000001c", "dec_00000001a", "d", "dec_r0"}));
+  filter.limit = 4;
+  filter.tenant = "default";
+  EXPECT_EQ(ids_of(store->decisions(filter).value()),
+            (std::vector<std::string>{"dec_r2", "dec_00000002a", "dec_00000001d", "dec_r1"}));
+  filter.since = at(20);
+  EXPECT_EQ(ids_of(store->decisions(filter).value()), (std::vector<std::string>{"dec_r2", "dec_00000002a"}));
+  filter.route = "auto";
+  EXPECT_EQ(ids_of(store->decisions(filter).value()), std::vector<std::string>{"dec_r2"});
+  filter.limit = 0;
+  EXPECT_TRUE(store->decisions(filter)->empty());
+
+  const auto text = store->decision("default", "dec_00000001c").value();
+  ASSERT_TRUE(text);
+  const auto json = boost::json::parse(*text).as_object();
+  EXPECT_EQ(json.at("number"), 4);
+  EXPECT_EQ(json.at("feedback").as_array().size(), 1U);
+  EXPECT_EQ(store->decision("default", "dec_00000001b").value(), std::nullopt)
+      << "a tenant read another's decision";
+  EXPECT_TRUE(store->decision("other", "dec_00000001b").value());
+  EXPECT_TRUE(store->decision("default", "d").value());
+  EXPECT_EQ(store->decision("default", "dec_00000001e").value(), std::nullopt);
+}
+
+TEST(Store, OldShortFormsGoWithTheirFeedback) {
+  const TemporaryFolder folder;
+  const StoreOptions options{folder.file("brevet.db"), std::chrono::hours(1)};
+  auto store = open_store(options).value();
+  WriteBatch old;
+  old.passed = {passed("dec_00000001a", at(1), 1), passed("dec_00000001b", at(2), 2),
+                passed("dec_00000002a", at(3'000), 3)};
+  for (const auto& row : old.passed) old.feedback.push_back({row.id, "default", 1.0, "", row.time});
+  ASSERT_TRUE(store->commit(old));
+  WriteBatch next;
+  next.passed = {passed("dec_00000003a", at(4'000), 4)};
+  ASSERT_TRUE(store->commit(next));
+  EXPECT_EQ(ids_of(store->decisions({}).value()),
+            (std::vector<std::string>{"dec_00000003a", "dec_00000002a"}));
+  auto connection = Connection::open(options.path).value();
+  EXPECT_EQ(connection->integer("SELECT count(*) FROM feedback").value(), 1);
+}
+
+TEST(Store, ABlockThatIsCutIsReportedAndNotRead) {
+  const TemporaryFolder folder;
+  const StoreOptions options{folder.file("brevet.db"), Microseconds{0}};
+  auto store = open_store(options).value();
+  WriteBatch batch;
+  batch.passed = {passed("dec_00000001a", at(1), 1), passed("dec_00000001b", at(2), 2)};
+  ASSERT_TRUE(store->commit(batch));
+  auto connection = Connection::open(options.path).value();
+  ASSERT_TRUE(connection->execute("UPDATE passed SET rows=substr(rows, 1, length(rows)-1)"));
+  EXPECT_EQ(store->decision("default", "dec_00000001b").error().code, "store_corrupt");
+  EXPECT_EQ(store->decisions({}).error().code, "store_corrupt");
 }
 
 TEST(Store, SecondOpenerIsToldWhoHoldsIt) {
