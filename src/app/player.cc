@@ -71,7 +71,7 @@ class KeepingSink final : public ResponseSink {
   Task<Result<>> begin(const Decision&, const Configuration&) override { co_return Result<>{}; }
   Task<Result<>> event(std::string) override { co_return Result<>{}; }
   Task<Result<>> end(const Decision&, std::optional<Error>) override { co_return Result<>{}; }
-  Task<Result<>> whole(const Decision& decision, const Attempt& served) override {
+  Task<Result<>> whole(const Decision& decision, Attempt& served) override {
     reply_.status = 200;
     reply_.model = served.configuration.key();
     reply_.cost = decision.cost;

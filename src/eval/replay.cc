@@ -144,7 +144,7 @@ class NoClient final : public ResponseSink {
   Task<Result<>> begin(const Decision&, const Configuration&) override { co_return Result<>{}; }
   Task<Result<>> event(std::string) override { co_return Result<>{}; }
   Task<Result<>> end(const Decision&, std::optional<Error>) override { co_return Result<>{}; }
-  Task<Result<>> whole(const Decision&, const Attempt&) override { co_return Result<>{}; }
+  Task<Result<>> whole(const Decision&, Attempt&) override { co_return Result<>{}; }
   Task<Result<>> fail(const Decision&, const Error&) override { co_return Result<>{}; }
 };
 

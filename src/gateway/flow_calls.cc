@@ -53,9 +53,11 @@ Prepared prepare(Run& run, Call call, const Reason& reason) {
   attempt.id = out.attempt;
   attempt.configuration = call.configuration;
   attempt.purpose = call.purpose;
-  run.called_because.push_back(reason);
-  run.added_bytes.push_back(call.edits.system_prefix.size() + call.edits.last_user_prefix.size() +
-                            call.edits.last_user_suffix.size());
+  if (run.route) {
+    run.called_because.push_back(reason);
+    run.added_bytes.push_back(call.edits.system_prefix.size() + call.edits.last_user_prefix.size() +
+                              call.edits.last_user_suffix.size());
+  }
   const auto model = run.runtime->models.find(call.configuration.model);
   if (model != run.runtime->models.end()) {
     out.client = model->second.client.get();

@@ -45,7 +45,7 @@ struct Run {
   bool features_fetched = false;
   std::optional<RequestView> view;
   Evidence evidence;
-  /// For each attempt the reason of the step that made it.
+  /// For each attempt on a route the reason of the step that made it.
   std::vector<Reason> called_because;
   /// For each attempt the bytes that a guide or transform added to the client's prompt.
   std::vector<std::size_t> added_bytes;

@@ -23,8 +23,8 @@ class ResponseSink {
   /// The stream ended: whole (then [DONE] follows) or cut by `error` (in-band error event, no [DONE]).
   virtual Task<Result<>> end(const Decision& decision, std::optional<Error> error) = 0;
   /// A whole answer. When the client asked for a stream and the answer was held, the sink turns it into
-  /// events itself.
-  virtual Task<Result<>> whole(const Decision& decision, const Attempt& served) = 0;
+  /// events itself. It may take the answer's body, which nobody needs afterwards.
+  virtual Task<Result<>> whole(const Decision& decision, Attempt& served) = 0;
   virtual Task<Result<>> fail(const Decision& decision, const Error& error) = 0;
 };
 

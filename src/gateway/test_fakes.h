@@ -206,7 +206,7 @@ class FakeSink : public ResponseSink {
     log.push_back(error ? "end " + error->code : "end");
     co_return Result<>{};
   }
-  Task<Result<>> whole(const Decision&, const Attempt& served) override {
+  Task<Result<>> whole(const Decision&, Attempt& served) override {
     handed_over_before_end = !outcomes_.decisions.empty();
     log.push_back("whole " + served.configuration.key() + " " + served.answer->text);
     co_return Result<>{};

@@ -36,6 +36,7 @@ using Time = std::chrono::steady_clock::time_point;
 
 constexpr std::size_t kReadBuffer = 16 * 1024;
 constexpr std::size_t kJoinedBytes = 16 * 1024;  ///< bodies up to this are copied behind their header
+constexpr std::size_t kHeadKept = 4 * 1024;      ///< of the memory of a request's header and short body
 /// An idle connection is looked at before use when it rested this long; the peer may have closed it.
 constexpr std::chrono::milliseconds kTrustedRest{20};
 constexpr std::chrono::seconds kPurgePeriod{1};
@@ -73,6 +74,7 @@ class Link final : public DeadlineList::Node {
   Socket socket;
   std::unique_ptr<TlsStream> tls;
   ResponseParser parser;
+  std::string head;  ///< of the request that is being sent, and a short body behind it
   std::unique_ptr<char[]> buffer;
   std::size_t capacity = 0, begin = 0, end = 0;
   bool parser_done = false;
@@ -174,7 +176,7 @@ tl::unexpected<Error> garbage(const ParseFailure& failure, const Origin& origin)
 
 /// Times of one call, all absolute.
 struct Deadlines {
-  Time first_byte, total;
+  Time begin, first_byte, total;
 };
 
 Time plus(Time start, Milliseconds timeout) {
@@ -182,30 +184,38 @@ Time plus(Time start, Milliseconds timeout) {
   return start + std::min<std::chrono::nanoseconds>(timeout, kLongest);
 }
 
-std::string request_head(const HttpCall& call, const Origin& origin) {
-  std::string out;
-  out.reserve(512 + (call.body.size() <= kJoinedBytes ? call.body.size() : 0));
+std::string_view body_of(const HttpCall& call) {
+  return call.body_view.empty() ? std::string_view(call.body) : call.body_view;
+}
+
+void append_headers(std::string& out, const HttpHeaders& headers) {
+  for (const auto& header : headers) {
+    out += header.name;
+    out += ": ";
+    out += header.value;
+    out += "\r\n";
+  }
+}
+
+/// The request's header into `out`, whose memory is used again.
+void request_head(const HttpCall& call, const Origin& origin, std::string& out) {
+  const auto body = body_of(call);
+  out.clear();
   out += call.method;
   out += ' ';
   out += call.target;
   out += " HTTP/1.1\r\nhost: ";
   out += origin.host_header;
   out += "\r\n";
-  for (const auto& header : call.headers) {
-    out += header.name;
-    out += ": ";
-    out += header.value;
-    out += "\r\n";
-  }
-  if (!call.body.empty() || (call.method != "GET" && call.method != "HEAD" && call.method != "DELETE")) {
+  append_headers(out, call.headers);
+  if (call.more_headers) out += *call.more_headers;
+  if (!body.empty() || (call.method != "GET" && call.method != "HEAD" && call.method != "DELETE")) {
     std::array<char, 24> digits;
     out += "content-length: ";
-    out.append(digits.data(),
-               std::to_chars(digits.data(), digits.data() + digits.size(), call.body.size()).ptr);
+    out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), body.size()).ptr);
     out += "\r\n";
   }
   out += "\r\n";
-  return out;
 }
 
 Task<bool> was_cancelled() {
@@ -398,6 +408,7 @@ const Origin& origin_of(const HttpCall& call) {
 Deadlines deadlines_of(const HttpCall& call) {
   const auto now = std::chrono::steady_clock::now();
   Deadlines out;
+  out.begin = now;
   out.total = plus(now, call.total_timeout);
   out.first_byte = std::min(plus(now, call.first_byte_timeout), out.total);
   return out;
@@ -423,15 +434,11 @@ Result<Pool*> pool_for(const asio::any_io_executor& executor, const HttpCall& ca
 /// Connects or takes an idle connection, sends, and receives until the header is there.
 Task<Result<LinkPtr>> Client::begin(const HttpCall* call, Pool* pool, Deadlines deadlines) {
   const Origin& origin = origin_of(*call);
-  LinkPtr link = pool->take(origin.id, std::chrono::steady_clock::now(), state_->options);
+  LinkPtr link = pool->take(origin.id, deadlines.begin, state_->options);
   bool reused = link != nullptr;
   if (reused) count(state_->counters.reused);
-  std::string head = request_head(*call, origin);
-  asio::const_buffer body = asio::buffer(call->body);
-  if (body.size() <= kJoinedBytes) {
-    head += call->body;
-    body = {};
-  }
+  const std::string_view body = body_of(*call);
+  const bool joined = body.size() <= kJoinedBytes;
   for (;;) {
     if (!link) {
       const auto executor = co_await asio::this_coro::executor;
@@ -446,7 +453,10 @@ Task<Result<LinkPtr>> Client::begin(const HttpCall* call, Pool* pool, Deadlines 
     pool->deadlines.add(*link);
     link->parser.start(call->method == "HEAD", call->body_bytes_max);
     link->parser_done = false;
-    std::array<asio::const_buffer, 2> parts{asio::buffer(head), body};
+    request_head(*call, origin, link->head);
+    if (joined) link->head += body;
+    std::array<asio::const_buffer, 2> parts{asio::buffer(link->head),
+                                            joined ? asio::const_buffer() : asio::buffer(body)};
     ErrorCode ec;
     send_now(*link, parts, ec);
     // A peer that refuses a body may answer and close before all is sent: its answer counts, so a failure to
@@ -461,7 +471,10 @@ Task<Result<LinkPtr>> Client::begin(const HttpCall* call, Pool* pool, Deadlines 
       if (link->parser.begun()) link->at = deadlines.total;
     } while (!ec && progress == ParseProgress::kNeedMore && !link->parser.header_done());
     // A connection that failed behind a whole header is left for read() to report.
-    if (progress != ParseProgress::kFailed && link->parser.header_done()) co_return std::move(link);
+    if (progress != ParseProgress::kFailed && link->parser.header_done()) {
+      if (link->head.capacity() > kHeadKept) std::string().swap(link->head);
+      co_return std::move(link);
+    }
     const bool late_start = !link->parser.begun() && deadlines.first_byte < deadlines.total;
     Error error = co_await explain(link.get(), &origin, ec, progress,
                                    late_start ? "first_byte_timeout" : "total_timeout");
@@ -636,6 +649,15 @@ Result<HttpOriginPtr> Client::origin(const std::string& base_url, const std::str
 }
 
 }  // namespace
+
+std::optional<std::string> header_lines(const HttpHeaders& headers) {
+  for (const auto& header : headers) {
+    if (!single_line(header.name) || !single_line(header.value)) return std::nullopt;
+  }
+  std::string out;
+  append_headers(out, headers);
+  return out;
+}
 
 std::unique_ptr<HttpClient> make_http_client(HttpClientOptions options) {
   return std::make_unique<Client>(options);

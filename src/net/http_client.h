@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/async.h"
 #include "base/clock.h"
@@ -42,7 +43,12 @@ struct HttpCall {
   std::string method = "GET";
   std::string target = "/";  ///< whole path and query; the origin's base_path is not added
   HttpHeaders headers;       ///< host, content-length and connection are ours
+  /// Further headers, ready made once for many calls by header_lines(); may be null.
+  std::shared_ptr<const std::string> more_headers;
   std::string body;
+  /// Sent instead of `body` when it is not empty. Outlives the call, and for open() the header of the
+  /// response.
+  std::string_view body_view;
   Milliseconds connect_timeout{5'000};      ///< name look-up, TCP and TLS together
   Milliseconds first_byte_timeout{60'000};  ///< from the start of the call to the first byte of the response
   Milliseconds total_timeout{600'000};      ///< from the start of the call to the last byte of the body
@@ -50,6 +56,9 @@ struct HttpCall {
 };
 
 /// A response whose header has arrived. Destroying it before the end of the body closes the connection.
+/// Header fields as they stand in a request; nullopt when one holds a line break.
+std::optional<std::string> header_lines(const HttpHeaders& headers);
+
 class HttpResponse {
  public:
   virtual ~HttpResponse() = default;

@@ -20,6 +20,9 @@ using StringView = boost::beast::string_view;
 
 /// Memory reserved for a body on the word of its content-length alone.
 constexpr std::size_t kReserveMax = 1024 * 1024;
+/// Room behind a body, so that a JSON parser that reads over its end (simdjson: 64 bytes) need not move it.
+constexpr std::size_t kBodySpare = 64;
+constexpr std::size_t kUsualHeaders = 8;
 
 /// What both directions share: headers and body go straight into the caller's strings.
 template <bool kIsRequest>
@@ -29,6 +32,7 @@ class Reader : public http::basic_parser<kIsRequest> {
       : headers_(headers), body_(body), body_bytes_max_(body_bytes_max) {
     this->eager(true);
     this->body_limit(body_bytes_max);
+    headers_.reserve(kUsualHeaders);
   }
 
   int status = 0;
@@ -48,7 +52,9 @@ class Reader : public http::basic_parser<kIsRequest> {
     if (has_transfer_encoding_ && !this->chunked()) ec = http::error::bad_transfer_encoding;
   }
   void on_body_init_impl(const boost::optional<std::uint64_t>& length, ErrorCode&) override {
-    if (length) body_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*length, kReserveMax)));
+    if (length) {
+      body_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*length, kReserveMax)) + kBodySpare);
+    }
   }
   std::size_t on_body_impl(StringView bytes, ErrorCode& ec) override { return append(bytes, ec); }
   void on_chunk_header_impl(std::uint64_t, StringView, ErrorCode&) override {}

@@ -184,6 +184,12 @@ class Connection final : public HttpResponder, public std::enable_shared_from_th
     }
     out_ += "\r\n";
     if (bodiless || head_request_) body.clear();
+    if (body.size() <= kJoinedBytes && !peer_gone_) {
+      out_ += body;
+      send_what_fits();
+      if (out_.empty()) co_return Result<>{};
+      body.clear();
+    }
     co_return co_await send(std::move(body), {});
   }
 

@@ -1,5 +1,7 @@
 #include "net/http_target.h"
 
+#include "net/http_message.h"
+
 namespace brevet::net {
 namespace {
 
@@ -12,10 +14,10 @@ int hex(char c) {
 
 }  // namespace
 
-std::string normal_path(std::string_view path) {
+std::string_view normal_path(std::string_view path) {
   if (path.substr(0, 3) == "/v1" && (path.size() == 3 || path[3] == '/')) path.remove_prefix(3);
   while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
-  return path.empty() ? "/" : std::string(path);
+  return path.empty() ? "/" : path;
 }
 
 std::string percent_decoded(std::string_view text) {
@@ -68,14 +70,12 @@ std::optional<std::uint64_t> whole_number(std::string_view text) {
 bool json_type(std::string_view content_type) {
   auto type = content_type.substr(0, content_type.find(';'));
   while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
-  std::string lower(type);
-  for (auto& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  constexpr std::string_view kPrefix = "application/";
-  if (lower.compare(0, kPrefix.size(), kPrefix) != 0) return false;
-  return lower == "application/json" ||
-         (lower.size() > 5 && lower.compare(lower.size() - 5, 5, "+json") == 0);
+  constexpr std::string_view kPrefix = "application/", kSuffix = "+json";
+  if (!equal_ignoring_case(type.substr(0, kPrefix.size()), kPrefix)) return false;
+  type.remove_prefix(kPrefix.size());
+  return equal_ignoring_case(type, "json") ||
+         (type.size() >= kSuffix.size() &&
+          equal_ignoring_case(type.substr(type.size() - kSuffix.size()), kSuffix));
 }
 
 }  // namespace brevet::net

@@ -11,7 +11,7 @@ namespace brevet::net {
 /// The path below /v1: with or without that prefix (clients differ in their base_url), without slashes at the
 /// end.
 /// "/v1" itself is "/".
-std::string normal_path(std::string_view path);
+std::string_view normal_path(std::string_view path);
 
 /// %XX decoded; a broken escape stays as it is.
 std::string percent_decoded(std::string_view text);

@@ -85,7 +85,7 @@ class Server final : public GatewayServer {
   }
 
   Task<void> dispatch(Exchange& exchange, net::HttpRequest& request) {
-    const std::string path = normal_path(request.path());
+    const std::string_view path = normal_path(request.path());
     const bool get = request.method == "GET" || request.method == "HEAD";
     const bool post = request.method == "POST";
     const auto starts = [&](std::string_view prefix) { return path.compare(0, prefix.size(), prefix) == 0; };
@@ -115,7 +115,7 @@ class Server final : public GatewayServer {
     const bool known = chat_path || path == "/models" || starts("/models/") || path == "/route" ||
                        path == "/decisions" || starts("/decisions/") || path == "/feedback" ||
                        path == "/report";
-    if (!known) co_return co_await unknown_path(exchange, path);
+    if (!known) co_return co_await unknown_path(exchange, std::string(path));
     auto client = keys()->identify(request.headers);
     if (!client) co_return co_await refuse(exchange, client.error());
     exchange.client = std::move(*client);
@@ -140,9 +140,9 @@ class Server final : public GatewayServer {
     }
     exchange.endpoint = starts("/models") ? "models" : path == "/report" ? "report" : "decisions";
     if (!get) co_return co_await wrong_method(exchange, "GET");
-    if (starts("/models")) co_return co_await models(exchange, path);
+    if (starts("/models")) co_return co_await models(exchange, std::string(path));
     if (path == "/report") co_return co_await report(exchange);
-    co_return co_await decisions(exchange, path);
+    co_return co_await decisions(exchange, std::string(path));
   }
 
   // ---- answering
@@ -173,7 +173,7 @@ class Server final : public GatewayServer {
     co_await refuse(exchange, std::move(error), right);
   }
 
-  Task<void> unknown_path(Exchange& exchange, const std::string& path) {
+  Task<void> unknown_path(Exchange& exchange, std::string path) {
     const Names openai = {"/completions",        "/embeddings",   "/responses",  "/messages",
                           "/images/generations", "/audio/speech", "/moderations"};
     auto error =
@@ -347,7 +347,8 @@ class Server final : public GatewayServer {
     options.ping_every = parts_.ping_every;
     HttpResponseSink sink(exchange.responder, metrics_, std::move(options));
     metrics_.in_flight.fetch_add(1);
-    co_await sink.open();
+    const bool stream = prepared->request->stream;
+    if (stream) co_await sink.open();
     std::shared_ptr<const Decision> decision;
     bool broken = false;
     try {
@@ -358,7 +359,7 @@ class Server final : public GatewayServer {
       spdlog::error("request {} failed inside: {}", exchange.request_id, e.what());
       broken = true;
     }
-    co_await sink.close();
+    if (stream) co_await sink.close();
     metrics_.in_flight.fetch_sub(1);
     exchange.status = sink.status();
     if (decision) metrics_.decided(*decision);
@@ -378,7 +379,7 @@ class Server final : public GatewayServer {
   }
 
   // ---- models
-  Task<void> models(Exchange& exchange, const std::string& path) {
+  Task<void> models(Exchange& exchange, std::string path) {
     const auto runtime = parts_.runtime();
     std::vector<wire::ModelListing> list;
     if (runtime) {
@@ -405,7 +406,7 @@ class Server final : public GatewayServer {
   }
 
   // ---- decisions, feedback, report
-  Task<void> decisions(Exchange& exchange, const std::string& path) {
+  Task<void> decisions(Exchange& exchange, std::string path) {
     constexpr std::string_view kPrefix = "/decisions/";
     if (path.size() > kPrefix.size()) {
       const auto id = percent_decoded(std::string_view(path).substr(kPrefix.size()));

@@ -78,9 +78,10 @@ HttpResponseSink::~HttpResponseSink() {
 }
 
 Task<void> HttpResponseSink::open() {
+  if (!options_.stream) co_return;
   const auto executor = co_await asio::this_coro::executor;
   line_ = std::make_shared<Line>(executor, responder_, metrics_, options_);
-  if (!options_.stream || options_.ping_every.count() <= 0) co_return;
+  if (options_.ping_every.count() <= 0) co_return;
   line_->early = headers(kEvents);
   line_->running = true;
   asio::co_spawn(executor, ping_loop(line_), asio::detached);
@@ -194,8 +195,7 @@ Task<Result<>> HttpResponseSink::end(const Decision& decision, std::optional<Err
   co_return co_await responder_.finish();
 }
 
-Task<Result<>> HttpResponseSink::whole(const Decision& decision, const Attempt& served) {
-  co_await wait_for_line();
+Task<Result<>> HttpResponseSink::whole(const Decision& decision, Attempt& served) {
   static const Answer kNothing;
   const Answer& answer = served.answer ? *served.answer : kNothing;
   if (!options_.stream) {
@@ -207,12 +207,16 @@ Task<Result<>> HttpResponseSink::whole(const Decision& decision, const Attempt& 
     const auto created =
         std::chrono::duration_cast<std::chrono::seconds>(decision.time.time_since_epoch()).count();
     const auto model = answer.returned_model.empty() ? served.configuration.model : answer.returned_model;
-    std::string body = answer.body.empty()
-                           ? wire::completion_json(answer, "chatcmpl-" + decision.id, model, created)
-                           : answer.body;
+    std::string body;
+    if (answer.body.empty()) {
+      body = wire::completion_json(answer, "chatcmpl-" + decision.id, model, created);
+    } else {
+      body.swap(served.answer->body);
+    }
     status_ = 200;
     co_return co_await responder_.respond(200, std::move(with), std::move(body));
   }
+  co_await wait_for_line();
   net::HttpHeaders fields;
   add_decision(fields, decision, &served.configuration);
   add_money(fields, decision);
@@ -235,8 +239,8 @@ Task<Result<>> HttpResponseSink::whole(const Decision& decision, const Attempt& 
 }
 
 Task<Result<>> HttpResponseSink::fail(const Decision& decision, const Error& error) {
-  co_await wait_for_line();
-  if (line_->started) {
+  if (line_) co_await wait_for_line();
+  if (line_ && line_->started) {
     status_ = 200;
     std::string bytes = wire::sse_data(http_error_body(error));
     auto sent = co_await send(std::move(bytes));
@@ -248,8 +252,10 @@ Task<Result<>> HttpResponseSink::fail(const Decision& decision, const Error& err
   const int status = http_status(error);
   if (status == 429 || status == 503) with.push_back({"retry-after", "1"});
   status_ = status;
-  line_->stopped = true;  // no ping may follow
-  line_->started = true;
+  if (line_) {
+    line_->stopped = true;  // no ping may follow
+    line_->started = true;
+  }
   co_return co_await responder_.respond(status, std::move(with), http_error_body(error));
 }
 

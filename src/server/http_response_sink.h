@@ -44,7 +44,7 @@ class HttpResponseSink final : public ResponseSink {
   Task<Result<>> begin(const Decision& decision, const Configuration& model) override;
   Task<Result<>> event(std::string data) override;
   Task<Result<>> end(const Decision& decision, std::optional<Error> error) override;
-  Task<Result<>> whole(const Decision& decision, const Attempt& served) override;
+  Task<Result<>> whole(const Decision& decision, Attempt& served) override;
   Task<Result<>> fail(const Decision& decision, const Error& error) override;
 
   /// Status that was sent, 0 when none was: then the client had gone.
@@ -61,7 +61,7 @@ class HttpResponseSink final : public ResponseSink {
   net::HttpResponder& responder_;
   Metrics& metrics_;
   const SinkOptions options_;
-  std::shared_ptr<Line> line_;  ///< shared with the ping loop
+  std::shared_ptr<Line> line_;  ///< shared with the ping loop; null when no stream was asked for
   int status_ = 0;
   bool counted_stream_ = false;
 };

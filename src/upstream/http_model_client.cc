@@ -40,7 +40,8 @@ tl::unexpected<TryFailure> failed(TryFailure failure) {
 
 /// What stays the same over the tries of one call.
 struct Exchange {
-  std::string body;
+  std::string rendered;   ///< empty when the client's bytes go as they came
+  std::string_view body;  ///< of `rendered` or of the request
   wire::Hide hide;
   bool stream = false;
   bool include_usage = false;
@@ -80,10 +81,16 @@ class HttpModelClient final : public ModelClient {
         origin_(std::move(origin)),
         target_(origin_->base_path() + "/chat/completions"),
         breaker_(options_.breaker) {
-    headers_.push_back({"content-type", "application/json"});
-    headers_.push_back({"accept", "application/json, text/event-stream"});
-    headers_.push_back({"user-agent", "brevet/" BREVET_VERSION});
-    if (!options_.key.empty()) headers_.push_back({"authorization", "Bearer " + options_.key});
+    net::HttpHeaders headers;
+    headers.push_back({"content-type", "application/json"});
+    headers.push_back({"accept", "application/json, text/event-stream"});
+    headers.push_back({"user-agent", "brevet/" BREVET_VERSION});
+    if (!options_.key.empty()) headers.push_back({"authorization", "Bearer " + options_.key});
+    if (auto lines = net::header_lines(headers)) {
+      headers_ = std::make_shared<const std::string>(*std::move(lines));
+    } else {
+      bad_headers_ = std::move(headers);
+    }
   }
 
   Task<ModelOutcome> call(ModelCall call, StreamSink* sink) override {
@@ -226,8 +233,15 @@ class HttpModelClient final : public ModelClient {
     exchange.include_usage = !own_prompt && request->include_usage;
     exchange.hide.usage = call.stream && !exchange.include_usage;
     exchange.hide.logprobs = render.add_logprobs;
-    exchange.body = own_prompt ? wire::render_plain_request(call.messages, render, call.max_tokens, request)
-                               : wire::render_chat_request(*request, render);
+    if (own_prompt) {
+      exchange.rendered = wire::render_plain_request(call.messages, render, call.max_tokens, request);
+    } else if (auto edited = wire::edited_chat_request(*request, render)) {
+      exchange.rendered = *std::move(edited);
+    } else {
+      exchange.body = *request->raw;  // `call` keeps it
+      return;
+    }
+    exchange.body = exchange.rendered;
   }
 
   std::optional<TryFailure> ask_breaker() {
@@ -292,8 +306,9 @@ class HttpModelClient final : public ModelClient {
     out.origin = origin_;
     out.method = "POST";
     out.target = target_;
-    out.headers = headers_;
-    out.body = exchange.body;
+    out.headers = bad_headers_;
+    out.more_headers = headers_;
+    out.body_view = exchange.body;
     out.connect_timeout = options_.connect_timeout;
     out.total_timeout = std::max(std::chrono::duration_cast<Milliseconds>(exchange.deadline - Steady::now()),
                                  Milliseconds(0));
@@ -591,7 +606,8 @@ class HttpModelClient final : public ModelClient {
   Clock& clock_;
   const net::HttpOriginPtr origin_;
   const std::string target_;
-  net::HttpHeaders headers_;
+  std::shared_ptr<const std::string> headers_;
+  net::HttpHeaders bad_headers_;  ///< in their place when they hold a line break: every call then says so
   std::atomic<std::uint64_t> calls_{0}, failures_{0}, retries_{0}, jitter_{0};
   std::atomic<std::uint32_t> in_flight_{0};
   mutable std::mutex mutex_;

@@ -55,6 +55,8 @@ struct RenderOptions {
 /// the system prefix becomes a system message at the start; without a user message the user edits do nothing.
 /// stream_options goes when `stream` is false, since providers refuse it there.
 std::string render_chat_request(const ChatRequest& request, const RenderOptions& options);
+/// The same, nullopt when that is request.raw as it came.
+std::optional<std::string> edited_chat_request(const ChatRequest& request, const RenderOptions& options);
 /// A request of our own. `metadata_from` gives its `metadata` object (if any), so that recorded upstreams can
 /// match it. `options.edits` is not read.
 std::string render_plain_request(const std::vector<PlainMessage>& messages, const RenderOptions& options,

@@ -73,7 +73,7 @@ void edit_messages(const ChatRequest& request, const MessageEdits& wanted, std::
 
 }  // namespace
 
-std::string render_chat_request(const ChatRequest& request, const RenderOptions& options) {
+std::optional<std::string> edited_chat_request(const ChatRequest& request, const RenderOptions& options) {
   const std::string_view raw = *request.raw;
   std::vector<ByteEdit> edits;
   std::string added;  // members at the end of the object
@@ -109,7 +109,13 @@ std::string render_chat_request(const ChatRequest& request, const RenderOptions&
   if (options.add_logprobs && !request.wants_logprobs) set(request.logprobs_value, "logprobs", "true");
   if (!options.edits.empty()) edit_messages(request, options.edits, edits);
   if (!added.empty()) edits.push_back({{request.object_end, request.object_end}, std::move(added)});
-  return edits.empty() ? *request.raw : apply_edits(raw, std::move(edits));
+  if (edits.empty()) return std::nullopt;
+  return apply_edits(raw, std::move(edits));
+}
+
+std::string render_chat_request(const ChatRequest& request, const RenderOptions& options) {
+  auto edited = edited_chat_request(request, options);
+  return edited ? *std::move(edited) : *request.raw;
 }
 
 std::string render_plain_request(const std::vector<PlainMessage>& messages, const RenderOptions& options,
