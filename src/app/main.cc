@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "app/commands.h"
+#include "app/record_command.h"
 #include "base/log.h"
 #include "upstream/upstream_command.h"
 
@@ -219,6 +220,8 @@ int run(int argc, char** argv) {
   eval_app->add_option("--json", eval.json, "Write the figures there");
   eval_app->add_option("--report", eval.report, "Write a self-contained HTML report there");
   eval_app->callback([&] { status = eval_command(eval); });
+
+  add_record_command(app, status);
 
   UpstreamCommand upstream;
   auto* upstream_app =

@@ -110,4 +110,8 @@ struct StoreOptions {
 /// Opens or creates, migrates. Errors: store_unreadable, store_locked, store_newer (made by a newer version).
 Result<std::unique_ptr<Store>> open_store(const StoreOptions& options);
 
+/// A consistent copy as one file, also while a gateway writes to `from`; `to` must not be there. Errors:
+/// store_unreadable, store_locked, store_full, store_failed.
+Result<> copy_store(const std::string& from, const std::string& to);
+
 }  // namespace brevet
