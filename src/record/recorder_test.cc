@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <functional>
 
-#include "catalog/prices.h"
 #include "record/plan.h"
 
 namespace brevet::record {
