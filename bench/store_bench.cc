@@ -30,7 +30,9 @@ double cpu_seconds() {
 std::shared_ptr<const Decision> passed(std::uint64_t number) {
   auto out = std::make_shared<Decision>();
   char id[40];
-  std::snprintf(id, sizeof id, "dec_%026llu", static_cast<unsigned long long>(number));
+  // Eight digits of time, then what tells apart those of one half second; 10,000 requests/s.
+  std::snprintf(id, sizeof id, "dec_%08llu%018llu", static_cast<unsigned long long>(number / 5'000),
+                static_cast<unsigned long long>(number));
   out->id = id;
   out->number = number;
   out->time = system_clock().now();
@@ -84,8 +86,11 @@ int main(int count, char** arguments) {
     const auto wall = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < most; i += batch_size) {
       WriteBatch batch;
-      for (std::size_t k = i; k < std::min(i + batch_size, most); ++k)
-        batch.decisions.push_back(decisions[k]);
+      for (std::size_t k = i; k < std::min(i + batch_size, most); ++k) {
+        // As the learner hands it over; making the short form is part of the cost.
+        if (!passed_row(*decisions[k], batch.passed.emplace_back()))
+          return std::fprintf(stderr, "not a short form\n"), 1;
+      }
       if (auto done = (*store)->commit(batch); !done)
         return std::fprintf(stderr, "%s\n", done.error().message.c_str()), 1;
     }
