@@ -22,9 +22,10 @@ import tempfile
 import threading
 import unittest
 
-BREVET = os.environ.get("BREVET_BINARY", "build/dev/brevet")
+from gateway_harness import BREVET, CONFIG, Gateway
+
 PRICES = {"weak-sim": (".15", ".6"), "strong-sim": ("2.5", "10")}
-ADDITIONS = [(17 + 3 * i, 25 + 7 * i) for i in range(60)]
+COUNT = 60
 
 
 class Upstream:
@@ -140,12 +141,14 @@ class RecordTest(unittest.TestCase):
     def write_prompts(self, questions):
         pathlib.Path(self.prompts).write_text("".join(json.dumps(q) + "\n" for q in questions))
 
-    @staticmethod
-    def questions():
-        """Questions that the simulated world knows: taken from a demo's own generator would need its code, so sums in words
-        that it does not know stand beside them; for accounting any question is as good."""
-        return [{"id": f"s{i}", "prompt": f"What is {a} plus {b}?", "answer": str(a + b), "subject": f"sums{i % 3}",
-                 "source": f"set-{i}"} for i, (a, b) in enumerate(ADDITIONS)]
+    @classmethod
+    def setUpClass(cls):
+        text = subprocess.run([BREVET, "upstream", "--simulated", "--questions", "1000"], capture_output=True, text=True, check=True)
+        cls.world = [json.loads(line) for line in text.stdout.splitlines()]
+
+    def questions(self, kind="number", count=COUNT):
+        """Questions of the simulated world, with a field that nobody knows."""
+        return [dict(q, source="set-" + q["id"]) for q in self.world if q["kind"] == kind][:count]
 
     def upstream(self, faults=""):
         made = Upstream(faults)
@@ -200,7 +203,10 @@ class RecordTest(unittest.TestCase):
         self.upstream()
         self.run_record("whole.jsonl")
         whole = self.cells(records_of(self.path("whole.jsonl")))
-        self.assertEqual(len(whole), 2 * len(ADDITIONS))
+        self.assertEqual(len(whole), 2 * COUNT)
+        mean = lambda model: sum(cell["score"] for (_, name), cell in whole.items() if name == model) / COUNT
+        self.assertGreater(mean("strong-sim"), mean("weak-sim"), "declared competences .89 and .60")
+        self.assertTrue(all("logprob_conf" in cell for cell in whole.values()))
 
         upstream = self.upstream("429=0.06,5xx=0.06,cut=0.04,garbage=0.03,slow=0.03:20ms,seed=11")
         budget = "0.4"
@@ -248,6 +254,7 @@ class RecordTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertEqual(self.cells(records_of(self.path(out))), whole)
         self.assert_budget(journal_of(self.path(out + ".journal")), "4")
+        self.assertTrue(any(n > 1 for n in upstream.worked.values()), "the flag pays again, and the count from outside shows it")
         self.run_record(out, budget="4")
         self.assertEqual((self.summary["calls"], self.summary["reused"]), (0, len(whole)))
 
@@ -263,18 +270,19 @@ class RecordTest(unittest.TestCase):
         rows = {row["strategy"]: row for row in json.loads(pathlib.Path(result).read_text())["rows"]}
         for name in ("always_weak", "always_strong", "oracle"):
             self.assertIsNotNone(rows[name]["cost_usd"], rows[name])
-        self.assertGreater(rows["always_strong"]["cost_usd"]["mean"], rows["always_weak"]["cost_usd"]["mean"])
+        for metric in ("cost_usd", "quality"):
+            self.assertGreater(rows["always_strong"][metric]["mean"], rows["always_weak"][metric]["mean"])
 
     def test_budget_ends_it_and_more_goes_on(self):
         upstream = self.upstream()
-        said = self.run_record("b.jsonl", budget="0.02", status=3)
+        said = self.run_record("b.jsonl", budget="0.008", status=3)
         self.assertIn("--budget-usd", said)
-        self.assert_budget(journal_of(self.path("b.jsonl.journal")), "0.02")
+        self.assert_budget(journal_of(self.path("b.jsonl.journal")), "0.008")
         first = upstream.requests
         self.assertGreater(first, 4)
         records_of(self.path("b.jsonl"))
         self.run_record("b.jsonl", budget="1")
-        self.assertEqual(upstream.requests, 2 * len(ADDITIONS))
+        self.assertEqual(upstream.requests, 2 * COUNT)
         self.assertGreater(upstream.requests, first)
 
     def test_an_outcome_file_gets_further_models(self):
@@ -291,32 +299,71 @@ class RecordTest(unittest.TestCase):
         for i, record in after.items():
             self.assertEqual(list(record["models"]), ["weak-sim", "weak-sim|g=hints", "weak-sim|s=3"])
             self.assertEqual(record["models"]["weak-sim"], before[i]["models"]["weak-sim"])
-            self.assertEqual(record["source"], "set-" + i[1:], "fields that nobody knows are kept")
+            self.assertEqual(record["source"], "set-" + i, "fields that nobody knows are kept")
             three = record["models"]["weak-sim|s=3"]
             self.assertEqual(len(three["samples"]), 3)
             self.assertAlmostEqual(three["score"], sum(three["sample_scores"]) / 3)
 
     def test_the_judge_is_paid_within_the_budget(self):
         upstream = self.upstream()
-        self.write_prompts(self.questions()[:10])
+        self.write_prompts(self.questions(count=10))
         self.run_record("j.jsonl", "--judge", "strong-sim", "--against", "strong-sim", scorer="judge")
-        self.assertEqual(self.summary["judged"], 10)
-        self.assertEqual(sum(n for key, n in upstream.asked.items() if key[2] == "judge"), 20)
+        records = records_of(self.path("j.jsonl")).values()
+        different = sum(len({cell["response"] for cell in record["models"].values()}) == 2 for record in records)
+        self.assertGreater(different, 2)
+        self.assertEqual(self.summary["judged"], different)
+        self.assertEqual([n for key, n in upstream.asked.items() if key[2] == "judge"], [1] * 2 * different)
         self.assertGreater(float(self.summary["judge_spent_usd"]), 0)
         self.assert_budget(journal_of(self.path("j.jsonl.journal")), "1")
-        for record in records_of(self.path("j.jsonl")).values():
+        for record in records:
             self.assertEqual(record["models"]["strong-sim"]["score"], .5)
             self.assertIn(record["models"]["weak-sim"]["score"], (0, .5, 1))
 
     def test_a_program_scores(self):
         self.upstream()
-        self.write_prompts(self.questions()[:6])
-        said = self.run_record("c.jsonl", "--command", 'case "$BREVET_PROMPT" in *" 17 "*) exit 5;; *strong*) exit 1;; esac; echo .75',
+        asked = self.questions(count=6)
+        self.write_prompts(asked)
+        said = self.run_record("c.jsonl", "--command", f'case "$BREVET_ID" in {asked[0]["id"]}) exit 5;; {asked[1]["id"]}) exit 1;; esac; echo .75',
                                models="weak-sim", scorer="command", status=4)
         self.assertIn("command_exit_5", said)
         records = records_of(self.path("c.jsonl"))
-        self.assertEqual({r["models"]["weak-sim"]["score"] for r in records.values()}, {.75})
+        self.assertEqual(sorted(r["models"]["weak-sim"]["score"] for r in records.values()), [0, .75, .75, .75, .75])
         self.assertEqual(len(records), 5, "what the program could not score is left out")
+
+    def test_choices(self):
+        self.upstream()
+        self.write_prompts(self.questions("choice", 20))
+        self.run_record("l.jsonl", scorer="choice")
+        cells = self.cells(records_of(self.path("l.jsonl")))
+        self.assertEqual(len(cells), 40)
+        self.assertEqual([cell for cell in cells.values() if cell["pred"] not in list("ABCDE")], [])
+        self.assertGreater(sum(cell["score"] for cell in cells.values()), 10)
+
+    def test_decisions_of_a_running_gateway(self):
+        config = CONFIG.replace("cheap:  {{", "cheap:  {{store: text, ").replace("best:   {{", "best:   {{store: text, ")
+        with Gateway(config) as gateway:
+            def ask(text, model, *scores):
+                decision = gateway.chat(text, model)[1]["x-brevet-decision"]
+                for score in scores:
+                    status = gateway.call("POST", "/v1/feedback", {"decision_id": decision, "score": score})[0]
+                    self.assertEqual(status, 200)
+                return decision
+            ask("The answer is (A).", "cheap", 1, 0)
+            ask("The answer is (A).", "best", 1)
+            ask("The answer is (B).", "cheap", .5)
+            ask("nobody said a word", "cheap")
+            last = ask("text is not kept", "auto", 1)
+            gateway.wait_until(lambda: gateway.call("GET", "/v1/decisions/" + last)[0] == 200)
+            done = subprocess.run([BREVET, "record", "--from-decisions", "--data-dir", gateway.data, "--out", self.path("d.jsonl")],
+                                  capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertEqual(gateway.chat("still there", "cheap")[0], 200)
+        records = {r["prompt"]: r for r in records_of(self.path("d.jsonl")).values()}
+        self.assertEqual(set(records), {"The answer is (A).", "The answer is (B)."}, done.stdout)
+        models = records["The answer is (A)."]["models"]
+        self.assertEqual({name: cell["score"] for name, cell in models.items()}, {"weak": .5, "strong": 1})
+        self.assertGreater(models["strong"]["cost_usd"], models["weak"]["cost_usd"])
+        self.assertIn("1 without feedback", done.stdout)
 
     def test_mistakes_cost_nothing(self):
         upstream = self.upstream()

@@ -237,6 +237,8 @@ int run(int argc, char** argv) {
   upstream_app->add_option("--models", upstream.models, "Serve only these")->delimiter(',');
   upstream_app->add_option("--prices", upstream.prices_file, "Prices of recorded models")
       ->check(CLI::ExistingFile);
+  upstream_app->add_option("--questions", upstream.questions,
+                           "Serve nothing; print so many of the simulated questions as JSON Lines");
   upstream_app->add_option("--address", upstream.address, "Address to bind");
   upstream_app->add_option("--port", upstream.port, "Port; 0 = any free one");
   upstream_app->add_option("--threads", upstream.threads, "Threads")->check(CLI::Range(1, 64));

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <simdjson.h>
 #include <sys/file.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -47,30 +48,30 @@ json::value number(const std::optional<T>& value) {
   return value ? json::value(*value) : json::value(nullptr);
 }
 
-/// Reads members and keeps the first complaint.
+/// Reads members and keeps the first complaint. By simdjson, whose numbers read back as they were written.
 class Members {
  public:
-  explicit Members(const json::object& object) : object_(object) {}
+  explicit Members(simdjson::dom::object object) : object_(object) {}
   std::string string(const char* name) {
-    const auto* value = object_.if_contains(name);
-    if (value == nullptr || !value->is_string()) return wrong(name), "";
-    return std::string(value->get_string());
+    std::string_view value;
+    if (object_.at_key(name).get(value)) return wrong(name), "";
+    return std::string(value);
   }
   std::optional<Money> money(const char* name) {
-    const auto* value = object_.if_contains(name);
-    if (value == nullptr) return wrong(name), std::nullopt;
-    if (value->is_null()) return std::nullopt;
-    auto read = value->is_string() ? Money::parse_usd(value->get_string()) : std::nullopt;
+    simdjson::dom::element value;
+    if (object_.at_key(name).get(value)) return wrong(name), std::nullopt;
+    if (value.is_null()) return std::nullopt;
+    std::string_view digits;
+    auto read = value.get(digits) ? std::nullopt : Money::parse_usd(digits);
     if (!read || read->pico_usd < 0) return wrong(name), std::nullopt;
     return read;
   }
   std::optional<double> number(const char* name) {
-    const auto* value = object_.if_contains(name);
-    if (value == nullptr) return wrong(name), std::nullopt;
-    if (value->is_null()) return std::nullopt;
-    json::error_code error;
-    const double read = value->is_number() ? value->to_number<double>(error) : NAN;
-    if (!std::isfinite(read)) return wrong(name), std::nullopt;
+    simdjson::dom::element value;
+    if (object_.at_key(name).get(value)) return wrong(name), std::nullopt;
+    if (value.is_null()) return std::nullopt;
+    double read = 0;
+    if (value.get(read)) return wrong(name), std::nullopt;
     return read;
   }
   std::optional<std::int64_t> count(const char* name) {
@@ -85,9 +86,9 @@ class Members {
     return static_cast<std::uint64_t>(read.value_or(0));
   }
   bool flag(const char* name) {
-    const auto* value = object_.if_contains(name);
-    if (value == nullptr || !value->is_bool()) return wrong(name), false;
-    return value->get_bool();
+    bool value = false;
+    if (object_.at_key(name).get(value)) wrong(name);
+    return value;
   }
   const char* wrong() const { return wrong_; }
 
@@ -95,7 +96,7 @@ class Members {
   void wrong(const char* name) {
     if (wrong_ == nullptr) wrong_ = name;
   }
-  const json::object& object_;
+  simdjson::dom::object object_;
   const char* wrong_ = nullptr;
 };
 
@@ -195,10 +196,11 @@ Result<JournalEvent> parse_journal_line(std::string_view line, const std::string
     return broken(where, "is no line of a journal");
   const auto body = line.substr(kChecksumDigits + 1);
   if (checksum(body) != line.substr(0, kChecksumDigits)) return broken(where, "does not match its checksum");
-  json::error_code error;
-  const auto value = json::parse(body, error);
-  if (error || !value.is_object()) return broken(where, "is not a JSON object");
-  Members members(value.get_object());
+  // One parser for all lines of a replay: making one costs more than most lines.
+  thread_local simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(body.data(), body.size()).get(object)) return broken(where, "is not a JSON object");
+  Members members(object);
   const auto kind = members.string("event");
   if (kind != "intent" && kind != "result" && kind != "score")
     return broken(where, "holds an event that this version does not know");

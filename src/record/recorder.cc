@@ -144,6 +144,11 @@ class Recorder {
       out.why = "no_reference";
       co_return out;
     }
+    // Equal texts are a tie in either order, and the two prompts would be the same.
+    if (*compared == call->response) {
+      out.value = .5;
+      co_return out;
+    }
     const auto text = question_text(*question);
     std::optional<JudgeWord> words[2];
     for (const int order : {0, 1}) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/signal_set.hpp>
+#include <boost/json.hpp>
 #include <csignal>
 #include <fstream>
 #include <ostream>
@@ -56,7 +57,7 @@ Result<std::vector<ServedModel>> recorded_models(const UpstreamCommand& command,
   return out;
 }
 
-Result<std::vector<ServedModel>> simulated_models(const UpstreamCommand& command, const FaultPlan& faults) {
+Result<SimulationProfile> profile_of(const UpstreamCommand& command) {
   std::string text(default_simulation_profile());
   if (!command.simulated_file.empty()) {
     std::ifstream file(command.simulated_file, std::ios::binary);
@@ -68,8 +69,29 @@ Result<std::vector<ServedModel>> simulated_models(const UpstreamCommand& command
     content << file.rdbuf();
     text = content.str();
   }
-  auto profile = parse_simulation_profile(
+  return parse_simulation_profile(
       text, command.simulated_file.empty() ? "embedded profile" : command.simulated_file);
+}
+
+std::string json_text(const std::string& text) {
+  return boost::json::serialize(boost::json::value(text));
+}
+
+/// Lines as `brevet record --prompts` takes them.
+void print_questions(const SimulatedWorld& world, std::size_t count, std::ostream& out) {
+  const auto& questions = world.questions().questions();
+  for (std::size_t i = 0; i < std::min(count, questions.size()); ++i) {
+    const auto& question = questions[i];
+    out << "{\"id\":\"sim-" << question.number
+        << "\",\"dataset\":\"simulated\",\"prompt\":" << json_text(question.text)
+        << ",\"answer\":" << json_text(question.answer)
+        << ",\"subject\":" << json_text(question_families()[static_cast<std::size_t>(question.family)].name)
+        << ",\"kind\":\"" << name_of(question.kind) << "\"}\n";
+  }
+}
+
+Result<std::vector<ServedModel>> simulated_models(const UpstreamCommand& command, const FaultPlan& faults) {
+  auto profile = profile_of(command);
   if (!profile) return fail(profile.error());
   if (command.speed >= 0) profile->speed = command.speed;
   const auto world = SimulatedWorld::create(std::move(*profile));
@@ -120,6 +142,16 @@ Result<std::unique_ptr<UpstreamServer>> start_upstream(const UpstreamCommand& co
 }
 
 Result<int> run_upstream_command(const UpstreamCommand& command, std::ostream& out) {
+  if (command.questions > 0) {
+    if (!command.simulated) {
+      return fail(ErrorKind::kCallerInvalid, "contradictory",
+                  "--questions prints those of a simulated world; say --simulated.", "questions");
+    }
+    auto profile = profile_of(command);
+    if (!profile) return fail(profile.error());
+    print_questions(*SimulatedWorld::create(std::move(*profile)), command.questions, out);
+    return out.flush() ? 0 : 1;
+  }
   // Signals are taken before the port answers, so that whoever saw it answer can end us in order.
   asio::io_context context(1);
   asio::signal_set signals(context, SIGINT, SIGTERM);

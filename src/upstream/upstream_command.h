@@ -21,8 +21,9 @@ struct UpstreamCommand {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8790;  ///< 0 = any free one
   int threads = 1;
-  double speed = -1;   ///< below 0: recorded 0, simulated the profile's own
-  std::string faults;  ///< parse_faults(); empty = the profile's own
+  double speed = -1;          ///< below 0: recorded 0, simulated the profile's own
+  std::size_t questions = 0;  ///< not 0: print so many questions of the simulated world, and serve nothing
+  std::string faults;         ///< parse_faults(); empty = the profile's own
 };
 
 class UpstreamServer {
