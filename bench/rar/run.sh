@@ -18,9 +18,9 @@ run() { # name, arguments
   echo "== $name"
   "$brevet" play "$@" --json "$out/$name.json" | tee "$out/$name.txt"
 }
-run stages_http "${pro[@]}" --subset 2000 --stages 5 --orders 3 --seed 11 --bootstrap 0 \
+run stages_http "${pro[@]}" --concurrency 2 --subset 2000 --stages 5 --orders 3 --seed 11 --bootstrap 0 \
   --strategies exact_lookup rar 'adaptive{strong_share=.8}' 'adaptive{strong_share=.5}'
-run pass_http "${pro[@]}" --seed 11 --strategies exact_lookup rar 'adaptive{strong_share=.8}' 'adaptive{strong_share=.5}'
+run pass_http "${pro[@]}" --concurrency 2 --seed 11 --strategies exact_lookup rar 'adaptive{strong_share=.8}' 'adaptive{strong_share=.5}'
 run pass_orders "${pro[@]}" --in-process --orders "$orders" --seed 11 \
   --strategies 'adaptive{strong_share=.8}' 'adaptive{strong_share=.5}' 'rar{tau_skill=.7}' 'rar{tau_skill=.6}'
 run mmlu_stages "${mmlu[@]}" --subset 2000 --stages 5 --seed 11 --bootstrap 0 --strategies exact_lookup rar 'adaptive{strong_share=.8}'

@@ -83,6 +83,7 @@ struct EvalFlags {
   bool guides = false;
   bool dials = true;
   bool transfer = true;
+  bool decisions = true;
   bool encoder = true;
   int bootstrap = 1000;
   int threads = 0;  ///< 0 = one per core

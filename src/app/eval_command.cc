@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -62,7 +63,7 @@ Result<> apply_at(const std::string& at, EvalOptions& options) {
     share = std::strtod(at.c_str() + kShare.size(), &end);
     if (end == at.c_str() + kShare.size() || *end != '\0') share = -1;
   }
-  if (share < 0 || share > 1) {
+  if (!(share >= 0 && share <= 1)) {
     return fail(ErrorKind::kCallerInvalid, "bad_operating_point",
                 "'" + at + "' is no operating point; say strong_share=S with S from 0 to 1.", "--at");
   }
@@ -174,6 +175,12 @@ Result<EvalOptions> options_of(const EvalFlags& flags) {
   for (const auto& text : split_list(flags.strategies, ',')) {
     auto strategy = parse_eval_strategy(text);
     if (!strategy) return fail(strategy.error());
+    const bool again = std::any_of(options.strategies.begin(), options.strategies.end(),
+                                   [&](const auto& other) { return other.text == strategy->text; });
+    if (again) {
+      return fail(ErrorKind::kCallerInvalid, "contradictory", "'" + text + "' is named twice.",
+                  "--strategies");
+    }
     options.strategies.push_back(std::move(*strategy));
   }
   auto order = parse_order(flags.order);
@@ -190,6 +197,7 @@ Result<EvalOptions> options_of(const EvalFlags& flags) {
   options.threads =
       flags.threads > 0 ? flags.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   options.dials = flags.dials;
+  options.show_decisions = flags.decisions;
   options.transfer = flags.transfer;
   options.cache_folder = flags.cache.empty() ? eval_cache_folder() : flags.cache;
   options.work_folder = flags.work.empty() ? options.cache_folder + "/streams" : flags.work;

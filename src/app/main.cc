@@ -212,6 +212,8 @@ int run(int argc, char** argv) {
   eval_app->add_flag("!--no-dials", eval.dials,
                      "Only the operating point of strategies that learn, no curve");
   eval_app->add_flag("!--no-transfer", eval.transfer, "Do not test fitted strategies on the other files");
+  eval_app->add_flag("!--no-decisions", eval.decisions,
+                     "Do not show single questions and decisions in the report");
   eval_app->add_flag("!--no-encoder", eval.encoder, "Without embeddings");
   eval_app->add_option("--bootstrap", eval.bootstrap, "Bootstrap rounds")->check(CLI::Range(0, 1'000'000));
   eval_app->add_option("--threads", eval.threads, "0 = one per core")->check(CLI::Range(0, 256));

@@ -262,6 +262,12 @@ Result<OutcomeRecord> parse_with(dom::parser& parser, std::string_view line, con
   record.system_prompt = fields.text("system_prompt").value_or("");
   record.answer = fields.text("answer").value_or("");
   record.source_split = fields.text("source_split").value_or("");
+  if (const auto turns = fields.find("turns")) {
+    const auto value = to_boost(*turns);
+    const auto* list = value.if_array();
+    if (list != nullptr && !list->empty() && list->front().is_string())
+      record.source = std::string(list->front().get_string());
+  }
   if (const auto flag = fields.find("contaminated")) {
     if (flag->get(record.contaminated)) fields.complain("contaminated", "must be true or false");
   }
@@ -477,6 +483,7 @@ std::string outcome_record_json(const OutcomeRecord& record) {
   }
   put("answer", record.answer);
   put("source_split", record.source_split);
+  if (!record.source.empty()) out["turns"] = boost::json::array{record.source};
   if (record.contaminated) out["contaminated"] = true;
   boost::json::object models;
   for (const auto& [name, outcome] : record.models) models[name] = outcome_json(outcome);

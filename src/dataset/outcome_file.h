@@ -50,6 +50,8 @@ struct OutcomeRecord {
   std::vector<Choice> choices;
   std::string answer;  ///< the right answer; never for a router
   std::string source_split;
+  std::string
+      source;  ///< first of `turns`: turns of one conversation are one source question; for splits only
   bool contaminated = false;
   std::vector<std::pair<std::string, RecordedOutcome>> models;  ///< in the file's order, names unique
 

@@ -51,7 +51,7 @@ Split split_by_cluster(const std::vector<std::uint32_t>& cluster, const std::vec
     auto& item = items[cluster[q]];
     if (item.questions.empty()) {
       item.group = group.empty() ? 0 : group[q];
-      item.place = mix_bits(options.seed, q);
+      item.place = mix_bits(options.seed, options.key.empty() ? q : options.key[q]);
     }
     item.questions.push_back(q);
   }

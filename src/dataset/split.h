@@ -13,6 +13,9 @@ struct SplitOptions {
   std::size_t calibration_max = 0;  ///< questions for calibrating, at most
   double test_share_min = .3;       ///< at least this share of the questions stays for the test
   std::uint64_t seed = 1;
+  /// Hash of each question's normalised text: then where a cluster goes depends on what it asks and not on
+  /// its place in the file, so that files which share questions are split alike. Empty = by question number.
+  std::vector<std::uint64_t> key = {};
 };
 
 struct Split {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "eval/rows.h"
@@ -48,16 +49,19 @@ bool computed_baseline(const std::string& name) {
   return false;
 }
 
-std::vector<double> widened(const std::vector<float>& values) {
-  return {values.begin(), values.end()};
+double sum_of(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum;
+}
+double share_of(const Stream& stream) {
+  return sum_of(stream.strong) / std::max(1.0, sum_of(stream.count));
 }
 bool has_unknown(const std::vector<double>& values) {
   return std::any_of(values.begin(), values.end(), [](double x) { return std::isnan(x); });
 }
 double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return values.empty() ? 0 : sum / static_cast<double>(values.size());
+  return values.empty() ? 0 : sum_of(values) / static_cast<double>(values.size());
 }
 
 /// Two-sided 95% quantile of Student's t.
@@ -95,6 +99,11 @@ PlanePoint plane_point(const StrategyRow& row) {
   return out;
 }
 
+Error interrupted_error() {
+  return Error{ErrorKind::kCancelled, "interrupted",
+               "Interrupted; the same command goes on from the streams that were finished.", ""};
+}
+
 /// What is to be run for one strategy on one data set, and where its streams are.
 struct Plan {
   EvalStrategy strategy;
@@ -115,9 +124,14 @@ struct Fitted {
 
 class SetEvaluation {
  public:
-  SetEvaluation(const EvalOptions& options, std::shared_ptr<QuestionSet> set)
-      : options_(options), set_(std::move(set)) {
+  SetEvaluation(const EvalOptions& options, std::shared_ptr<QuestionSet> set, EmbeddingPool* pool)
+      : options_(options), set_(std::move(set)), pool_(pool) {
     test_ = test_columns(*set_, set_->split().test);
+    for (const auto question : test_.questions) {
+      const bool known =
+          set_->cost(question, 0).amount && set_->cost(question, set_->models().size() - 1).amount;
+      unknown_costs_ += known ? 0 : 1;
+    }
     rows_.rounds = options.bootstrap_rounds;
     rows_.seed = options.seed;
     rows_.threads = static_cast<unsigned>(std::max(1, options.threads));
@@ -143,12 +157,14 @@ class SetEvaluation {
                 std::optional<double> left) const {
     if (options_.progress) options_.progress(set_->name() + ": " + what, done, all, left);
   }
+  bool stopped() const { return options_.stop && options_.stop(); }
   Result<> fit();
   std::vector<OrderedRequest> order_of(std::size_t seed) const;
   ReplayPlan base_plan(std::size_t seed) const;
   Result<> plan_streams();
   Result<std::size_t> add_tasks(const EvalStrategy& strategy, std::size_t seeds, bool keep_reasons);
   void computed_row(const std::string& name);
+  std::optional<Measured> zero_router_aiq() const;
   Result<> swept_row(const Plan& plan);
   void online_row(const Plan& plan);
   Served served_by(std::size_t first, std::size_t seeds) const;
@@ -156,13 +172,17 @@ class SetEvaluation {
   void add_topics();
   void add_decisions(const Plan& plan);
   void finish_row(StrategyRow row, const Served& served);
+  static void add_note(StrategyRow& row, const std::string& text);
 
   const EvalOptions& options_;
   const std::shared_ptr<QuestionSet> set_;
+  EmbeddingPool* const pool_;
   TestColumns test_;
+  std::uint64_t unknown_costs_ = 0;  ///< test questions on which weak's or strong's cost is unknown
   RowOptions rows_;
   Fitted fitted_;
   std::vector<Plan> plans_;
+  std::optional<Plan> shown_;  ///< whose decisions the report shows: the last one that learns
   std::vector<StreamTask> tasks_;
   std::vector<Stream> streams_;
   DatasetReport report_;
@@ -185,6 +205,7 @@ ReplayPlan SetEvaluation::base_plan(std::size_t seed) const {
   plan.learning = options_.learning;
   plan.lag = options_.lag;
   plan.seed = options_.seed + seed;
+  plan.answers = pool_;
   return plan;
 }
 
@@ -229,6 +250,7 @@ Result<std::size_t> SetEvaluation::add_tasks(const EvalStrategy& strategy, std::
     task.questions = test_.questions;
     task.plan = base_plan(seed);
     task.plan.strategy = *made;
+    task.plan.learn = kind_of(strategy.name)->remembers;
     task.plan.requests = order_of(seed);
     task.plan.keep_reasons = keep_reasons && seed == 0;
     std::string options;
@@ -282,14 +304,16 @@ Result<> SetEvaluation::plan_streams() {
     auto first = add_tasks(point, options_.seeds, true);
     if (!first) return fail(first.error());
     plan.point = *first;
-    if (options_.dials) {
+    // A strategy that is told another bound than its dial has no curve of that dial.
+    const bool other_bound = dial == "strong_share" && strategy.options.contains("min_agreement");
+    if (options_.dials && !other_bound) {
       for (const double setting : plan.kind->dial_settings) {
         EvalStrategy one = strategy;
         one.options[dial] = setting;
         if (one.options == point.options) {
           plan.dials.push_back(plan.point);
         } else {
-          auto at = add_tasks(one, options_.seeds, false);
+          auto at = add_tasks(one, options_.seeds, dial != "strong_share");
           if (!at) return fail(at.error());
           plan.dials.push_back(*at);
         }
@@ -304,27 +328,75 @@ Result<> SetEvaluation::plan_streams() {
 Served SetEvaluation::served_by(std::size_t first, std::size_t seeds) const {
   Served out;
   bool costs = true;
-  bool learning = true;
   for (std::size_t seed = 0; seed < seeds; ++seed) {
     const auto& stream = streams_[first + seed];
-    out.quality.push_back(widened(stream.quality));
-    out.strong.push_back(widened(stream.strong));
-    out.cost.push_back(widened(stream.cost));
-    out.learning.push_back(widened(stream.learning));
-    costs = costs && !has_unknown(out.cost.back());
-    learning = learning && !has_unknown(out.learning.back());
+    out.count.push_back(stream.count);
+    out.quality.push_back(stream.quality);
+    out.strong.push_back(stream.strong);
+    out.cost.push_back(stream.cost);
+    out.learning.push_back(stream.learning);
+    costs = costs && !has_unknown(stream.cost) && !has_unknown(stream.learning);
   }
-  if (!costs) out.cost.clear();
-  if (!learning) out.learning.clear(), out.cost.clear();  // a cost without what learning took is not known
+  if (!costs) out.learning.clear(), out.cost.clear();  // a cost without what learning took is not known
   return out;
 }
 
 void SetEvaluation::finish_row(StrategyRow row, const Served& served) {
   row.dataset = set_->name();
   row.cost_basis = name_of(row.cost_usd ? set_->cost_basis() : CostBasis::kUnknown);
-  if (!row.cost_usd) row.unknown_costs = test_.questions.size();
+  if (!row.cost_usd && row.unknown_costs == 0) row.unknown_costs = unknown_costs_;
+  constexpr double kFar = .05;
+  if (!row.baseline && row.strong_share && !row.setting.starts_with("min_agreement") &&
+      std::abs(row.strong_share->mean - options_.at_strong_share) > kFar &&
+      row.setting.find("strong_share") != std::string::npos) {
+    add_note(row, fmt::format("realised a strong share of {:.2f} instead of {:.2f}", row.strong_share->mean,
+                              options_.at_strong_share));
+  }
   if (served.chooses) for_topics_.emplace_back(row.strategy, served);
   report_.rows.push_back(std::move(row));
+}
+
+void SetEvaluation::add_note(StrategyRow& row, const std::string& text) {
+  row.note += (row.note.empty() ? "" : "; ") + text;
+}
+
+/// The hull is made anew in every bootstrap round: it is the best mixture in hindsight.
+std::optional<Measured> SetEvaluation::zero_router_aiq() const {
+  const std::size_t models = set_->models().size();
+  const std::size_t n = test_.questions.size();
+  std::vector<std::vector<double>> quality(models), cost(models);
+  for (std::size_t m = 0; m < models; ++m) {
+    for (const auto question : test_.questions) {
+      quality[m].push_back(set_->score(question, m));
+      const auto paid = set_->cost(question, m).amount;
+      if (!paid) return std::nullopt;
+      cost[m].push_back(paid->usd());
+    }
+  }
+  BootstrapOptions bootstrap;
+  bootstrap.rounds = rows_.rounds;
+  bootstrap.seed = rows_.seed;
+  bootstrap.threads = rows_.threads;
+  bootstrap.what = Resample::kQuestions;
+  bootstrap.cluster = test_.cluster;
+  return bootstrap_weighted(
+      n, 1, 1,
+      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t>,
+          std::span<std::optional<double>> out) {
+        double total = 0;
+        for (const auto weight : weights) total += weight;
+        std::vector<CostPoint> points;
+        for (std::size_t m = 0; m < models; ++m) {
+          CostPoint point;
+          for (std::size_t q = 0; q < n; ++q) {
+            point.cost += weights[q] * cost[m][q] / total;
+            point.quality += weights[q] * quality[m][q] / total;
+          }
+          points.push_back(point);
+        }
+        out[0] = aiq(points, points.front().cost, points.back().cost);
+      },
+      bootstrap)[0];
 }
 
 /// Baselines that are arithmetic on single models.
@@ -394,7 +466,7 @@ void SetEvaluation::computed_row(const std::string& name) {
       row.n = n;
       row.dataset = set_->name();
       row.cost_basis = name_of(CostBasis::kUnknown);
-      row.unknown_costs = n;
+      row.unknown_costs = unknown_costs_;
       report_.rows.push_back(std::move(row));
       return;
     }
@@ -448,9 +520,10 @@ void SetEvaluation::computed_row(const std::string& name) {
   }
   fill_operating_point(row, test_, served, set_->groups(), rows_);
   if (name == "random_mixture") {
-    DialStreams line{{test_.weak, test_.strong},
-                     {std::vector<double>(n, 0), std::vector<double>(n, 1)},
-                     {test_.weak_cost, test_.strong_cost}};
+    DialStreams line;
+    line.quality = {test_.weak, test_.strong};
+    line.strong = {std::vector<double>(n, 0), std::vector<double>(n, 1)};
+    line.cost = {test_.weak_cost, test_.strong_cost};
     if (!test_.costs_known()) line.cost.clear();
     fill_curve_metrics(row, test_, line, rows_);
     row.shuffle_gain.reset();  // it is a shuffle
@@ -462,6 +535,7 @@ void SetEvaluation::computed_row(const std::string& name) {
     row.mixture_gain.reset();
     row.verdict = ShuffleVerdict::kNotApplicable;
   }
+  if (name == "zero_router") row.aiq = zero_router_aiq();
   row.cost_rel_with_learning = row.cost_rel;
   if (name.starts_with("oracle")) report_.plane.oracles.push_back({name, plane_point(row)});
   finish_row(std::move(row), served);
@@ -512,7 +586,8 @@ Result<> SetEvaluation::swept_row(const Plan& plan) {
   StrategyRow row;
   row.strategy = plan.strategy.text;
   row.baseline = plan.baseline;
-  row.setting = fmt::format("strong_share={} on the calibration questions", options_.at_strong_share);
+  row.setting = fmt::format("strong_share={} on the {} questions", options_.at_strong_share,
+                            scores->calibration.empty() ? "test" : "calibration");
   row.note = fmt::format("fitted on {} questions", fitted_.labels);
   row.latency_p50_ms = scores->p50;
   row.latency_p99_ms = scores->p99;
@@ -578,13 +653,13 @@ void SetEvaluation::online_row(const Plan& plan) {
     for (std::size_t i = 0; i < plan.dials.size(); ++i) {
       double share = 0;
       for (std::size_t seed = 0; seed < options_.seeds; ++seed)
-        share +=
-            mean_of(widened(streams_[plan.dials[i] + seed].strong)) / static_cast<double>(options_.seeds);
+        share += share_of(streams_[plan.dials[i] + seed]) / static_cast<double>(options_.seeds);
       if (std::abs(share - options_.at_strong_share) >= nearest) continue;
       nearest = std::abs(share - options_.at_strong_share);
       point = plan.dials[i];
       row.setting = fmt::format("{}={}", dial, plan.dial_settings[i]);
     }
+    add_note(row, "setting chosen by its strong share on the test questions");
   }
   const auto served = served_by(point, options_.seeds);
   fill_operating_point(row, test_, served, set_->groups(), rows_);
@@ -592,13 +667,15 @@ void SetEvaluation::online_row(const Plan& plan) {
   row.latency_p50_ms = first.decide_p50_ms;
   row.latency_p99_ms = first.decide_p99_ms;
   row.cost_rel_with_learning = row.cost_rel;
-  if (first.failed > 0) row.note = fmt::format("{} requests failed in the first order", first.failed);
+  std::uint64_t failed = 0;
+  for (std::size_t seed = 0; seed < options_.seeds; ++seed) failed += streams_[point + seed].failed;
+  if (failed > 0) add_note(row, fmt::format("{} requests failed over all orders", failed));
   if (first.cannot_tell > 0) {
-    row.note += fmt::format("{}{} of {} shadows of the first order had no verdict",
-                            row.note.empty() ? "" : "; ", first.cannot_tell, first.shadows);
+    add_note(row, fmt::format("{} of {} shadows of the first order had no verdict", first.cannot_tell,
+                              first.shadows));
   }
   std::optional<Calibration> diagram;
-  fill_calibration(row, test_, widened(first.p_agree), diagram, rows_);
+  fill_calibration(row, test_, first.p_agree, diagram, rows_);
   if (diagram) report_.reliability.push_back({row.strategy, "weak's answer agrees with strong's", *diagram});
   PlaneCurve curve;
   curve.strategy = row.strategy;
@@ -620,6 +697,7 @@ void SetEvaluation::online_row(const Plan& plan) {
         }
         return out;
       };
+      streams.count.push_back(averaged(dialled.count, nullptr));
       streams.quality.push_back(averaged(dialled.quality, nullptr));
       streams.strong.push_back(averaged(dialled.strong, nullptr));
       if (costs) streams.cost.push_back(averaged(dialled.cost, &dialled.learning));
@@ -638,7 +716,9 @@ void SetEvaluation::online_row(const Plan& plan) {
   report_.plane.curves.push_back(std::move(curve));
   Plan shown = plan;
   shown.point = point;
+  shown.setting = row.setting;
   add_learning_curve(shown);
+  if (!plan.baseline) shown_ = shown;
   finish_row(std::move(row), served);
 }
 
@@ -685,10 +765,14 @@ void SetEvaluation::add_topics() {
       if (name.starts_with("always_")) continue;
       double quality = 0;
       double share = 0;
+      double count = 0;
       for (std::size_t s = 0; s < served.quality.size(); ++s) {
-        for (const auto q : questions) quality += served.quality[s][q], share += served.strong[s][q];
+        for (const auto q : questions) {
+          quality += served.quality[s][q];
+          share += served.strong[s][q];
+          count += served.count.empty() ? 1 : served.count[s][q];
+        }
       }
-      const auto count = static_cast<double>(row.n * served.quality.size());
       TopicRow::Cell cell;
       cell.quality = quality / count;
       cell.strong_share = share / count;
@@ -707,15 +791,16 @@ void SetEvaluation::add_decisions(const Plan& plan) {
     ShownDecision out;
     const auto question = test_.questions[q];
     out.strategy = plan.strategy.text;
+    if (!plan.setting.empty()) out.strategy += " at " + plan.setting;
     out.question_id = set_->record(question).id;
     out.topic = set_->topics()[set_->topic(question)];
     out.prompt = set_->record(question).prompt.substr(0, 4 * kShownPromptBytes);
     const bool strong = stream.strong[q] > 0;
     out.served_by = strong ? set_->models().back() : set_->models().front();
     out.reason = stream.reasons[q];
-    out.score = static_cast<double>(stream.quality[q]);
+    out.score = stream.quality[q] / std::max(1.0, stream.count[q]);
     out.alternative = strong ? test_.weak[q] : test_.strong[q];
-    const double cost = static_cast<double>(stream.cost[q]) + static_cast<double>(stream.learning[q]);
+    const double cost = (stream.cost[q] + stream.learning[q]) / std::max(1.0, stream.count[q]);
     if (!std::isnan(cost)) {
       out.cost_usd = cost;
       if (test_.costs_known() && test_.strong_cost[q] > 0) out.cost_rel = cost / test_.strong_cost[q];
@@ -733,13 +818,13 @@ void SetEvaluation::add_decisions(const Plan& plan) {
     }
   };
   const auto cost = [&](std::size_t q) {
-    const double all = static_cast<double>(stream.cost[q]) + static_cast<double>(stream.learning[q]);
+    const double all = (stream.cost[q] + stream.learning[q]) / std::max(1.0, stream.count[q]);
     return std::isnan(all) ? -1 : all;
   };
   take_first(cost, report_.costly, [&](std::size_t q) { return cost(q) >= 0; });
   const auto lost = [&](std::size_t q) {
     const double other = stream.strong[q] > 0 ? test_.weak[q] : test_.strong[q];
-    return other - static_cast<double>(stream.quality[q]);
+    return other - stream.quality[q] / std::max(1.0, stream.count[q]);
   };
   // Among equal losses those that a contract would call its own fault come first: weak served.
   take_first([&](std::size_t q) { return lost(q) + (stream.strong[q] > 0 ? 0 : 1e-6); }, report_.wrong,
@@ -781,7 +866,10 @@ Result<DatasetReport> SetEvaluation::run() {
   for (const char* name : {"always_weak", "always_strong", "best_single", "random_mixture", "zero_router",
                            "oracle", "oracle_all"})
     computed_row(name);
+  std::size_t finished = 0;
   for (const auto& plan : plans_) {
+    progress("figures", finished++, plans_.size(), {});
+    if (stopped()) return fail(interrupted_error());
     if (plan.kind->swept) {
       if (auto done = swept_row(plan); !done) return fail(done.error());
     } else {
@@ -789,11 +877,7 @@ Result<DatasetReport> SetEvaluation::run() {
     }
   }
   add_topics();
-  for (auto it = plans_.rbegin(); it != plans_.rend(); ++it) {
-    if (it->kind->swept || it->baseline) continue;
-    add_decisions(*it);
-    break;
-  }
+  if (shown_ && options_.show_decisions) add_decisions(*shown_);
   const auto singles = single_models(set_->table());
   const double strong_cost = test_.costs_known() ? mean_of(test_.strong_cost) : 0;
   for (std::size_t m = 0; m < set_->models().size(); ++m) {
@@ -814,7 +898,28 @@ Result<DatasetReport> SetEvaluation::run() {
     if (point.cost_rel) report_.plane.hull.push_back({*point.cost_rel, point.quality.mean});
   }
   report_.plane.hull = upper_hull(std::move(report_.plane.hull));
+  // Only what a transfer needs stays; streams of many settings and orders are the bulk of the memory.
+  streams_ = {};
+  for_topics_ = {};
+  for (auto& task : tasks_) task.plan = {}, task.questions = {};
   return std::move(report_);
+}
+
+/// The test questions that the other set was not fitted on (files share questions), and the scores of those.
+TestColumns without_fitted(const SetEvaluation& on, const SetEvaluation& from,
+                           SetEvaluation::SweptScores& scores) {
+  std::set<std::uint64_t> fitted;
+  for (const auto question : from.set().split().fitting) fitted.insert(from.set().text_key(question));
+  std::vector<std::uint32_t> kept;
+  std::vector<double> kept_scores;
+  for (std::size_t q = 0; q < on.test().questions.size(); ++q) {
+    const auto question = on.test().questions[q];
+    if (fitted.contains(on.set().text_key(question))) continue;
+    kept.push_back(question);
+    kept_scores.push_back(scores.test[q]);
+  }
+  scores.test = std::move(kept_scores);
+  return test_columns(on.set(), kept);
 }
 
 }  // namespace
@@ -879,9 +984,12 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
       }
     }
     auto prepared = (*set)->prepare(pool, requests, options.threads, options.cache_folder,
-                                    [&](std::size_t done, std::size_t all) { tell("embedding", done, all); });
+                                    [&](std::size_t done, std::size_t all) {
+                                      tell("embedding", done, all);
+                                      return !(options.stop && options.stop());
+                                    });
     if (!prepared) return fail(prepared.error());
-    auto evaluation = std::make_unique<SetEvaluation>(options, *set);
+    auto evaluation = std::make_unique<SetEvaluation>(options, *set, pool);
     const auto ready = std::chrono::steady_clock::now();
     auto done = evaluation->run();
     if (!done) return fail(done.error());
@@ -910,7 +1018,8 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
           auto scores = on->swept_scores(strategy, from->fitted(), from->set().models().front(),
                                          from->set().models().back());
           if (!scores) return fail(scores.error());
-          const auto& test = on->test();
+          const auto test = from == on ? on->test() : without_fitted(*on, *from, *scores);
+          if (test.questions.empty()) continue;
           const StaticSweep sweep({scores->test, test.weak, test.strong, test.weak_cost, test.strong_cost});
           StrategyRow row;
           RowOptions quick{options.bootstrap_rounds, options.seed,

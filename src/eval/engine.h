@@ -45,8 +45,9 @@ struct EvalOptions {
   LearningOptions learning;
   int bootstrap_rounds = 1000;
   int threads = 1;
-  bool dials = true;        ///< measure the whole curve of online strategies, not only the operating point
-  bool transfer = true;     ///< swept strategies fitted on one set and tested on the others
+  bool dials = true;           ///< measure the whole curve of online strategies, not only the operating point
+  bool transfer = true;        ///< swept strategies fitted on one set and tested on the others
+  bool show_decisions = true;  ///< the costliest and the most wrong ones, with their prompts
   std::string work_folder;  ///< finished streams are kept there until the whole run is done; empty = not kept
   std::string build;        ///< identity of this build: streams that another one kept are not used
   std::string cache_folder;

@@ -119,6 +119,55 @@ TEST(Engine, NothingToLearnIsSaidToDoNothing) {
   EXPECT_NEAR(row_of(report, "adaptive").apgr->mean, .5, .08);
 }
 
+TEST(Engine, AStrategyThatNeverDecidesIsSaidToDoNothing) {
+  // Scores and costs that no float holds exactly: rounding must not look like a gain.
+  const auto path = (std::filesystem::path(testing::TempDir()) / "engine_nothing.jsonl").string();
+  {
+    auto writer = OutcomeWriter::create(path).value();
+    for (int i = 0; i < 300; ++i) {
+      OutcomeRecord record;
+      record.id = "n" + std::to_string(i);
+      record.dataset = "made";
+      record.prompt = "Question " + std::to_string(i) + " of its own kind?";
+      RecordedOutcome weak;
+      weak.score = .1 * (i % 7);
+      weak.cost = Money::from_pico(70'000'000'001);
+      RecordedOutcome strong;
+      strong.score = .8;
+      strong.cost = Money::from_pico(700'000'000'001);
+      record.models = {{"weak", weak}, {"strong", strong}};
+      ASSERT_TRUE(writer->write(record));
+    }
+    ASSERT_TRUE(writer->close());
+  }
+  const auto report = evaluate(options_for(path, {"rar"}), nullptr).value();
+  for (const char* name : {"exact_lookup", "rar"}) {
+    EXPECT_EQ(row_of(report, name).strong_share->mean, 1) << name;
+    EXPECT_EQ(row_of(report, name).verdict, ShuffleVerdict::kDoesNothing) << name;
+    EXPECT_NEAR(row_of(report, name).retention->mean, 1, 1e-12) << name;
+  }
+}
+
+TEST(Engine, RowsAreMeansOverRequestsWhereQuestionsRepeat) {
+  auto options = options_for(write_file("engine_repeats.jsonl", 300, true), {});
+  options.order = parse_order("random+repeats=.5").value();
+  const auto report = evaluate(options, nullptr).value();
+  const auto& row = row_of(report, "exact_lookup");
+  const auto& all = report.datasets.front().learning.front().points.back();
+  ASSERT_EQ(report.datasets.front().learning.front().strategy, "exact_lookup");
+  EXPECT_GT(all.requests, row.n);
+  EXPECT_NEAR(row.strong_share->mean, all.strong_share->mean, 1e-9);
+  EXPECT_NEAR(row.cost_rel->mean, all.cost_rel_with_learning->mean, 1e-9);
+  EXPECT_NEAR(row.quality->mean, all.quality->mean, 1e-9);
+}
+
+TEST(Engine, AnotherBoundThanTheDialHasNoCurveOfTheDial) {
+  const auto options = options_for(write_file("engine_bound.jsonl", 300, true),
+                                   {"adaptive{min_agreement=.9;outcomes_min=20}"});
+  const auto report = evaluate(options, nullptr).value();
+  EXPECT_FALSE(row_of(report, "adaptive{min_agreement=.9;outcomes_min=20}").apgr);
+}
+
 TEST(Engine, UnknownCostsAreNullAndNeverZero) {
   const auto options = options_for(write_file("engine_free.jsonl", 300, true, false), {"adaptive", "rar"});
   const auto report = evaluate(options, nullptr).value();
@@ -161,7 +210,7 @@ TEST(Engine, AnInterruptedRunGoesOnAndGivesTheSame) {
   const auto cut = evaluate(options, nullptr);
   ASSERT_FALSE(cut);
   EXPECT_EQ(cut.error().code, "interrupted");
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(work), {}), 7);
+  EXPECT_GE(std::distance(std::filesystem::directory_iterator(work), {}), 4);
   // A torn file of the interrupted run is made anew.
   std::filesystem::resize_file(std::filesystem::directory_iterator(work)->path(), 100);
   options.stop = nullptr;

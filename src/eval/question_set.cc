@@ -99,9 +99,16 @@ Result<std::shared_ptr<QuestionSet>> QuestionSet::load(const QuestionSetOptions&
     responses.prompt = PromptField::kOptional;
     auto joined = join_responses(*records, options.responses_file, responses);
     if (!joined) return fail(joined.error());
+    auto more = read_file(options.responses_file);
+    if (!more) return fail(more.error());
+    out->content_hash_ = hash_bytes(*more, out->content_hash_);
   }
   out->data_file_.records = records->size();
   for (const auto& model : options.models) {
+    if (std::count(options.models.begin(), options.models.end(), model) > 1) {
+      return fail(ErrorKind::kCallerInvalid, "contradictory",
+                  model + " is named twice among the candidates for " + options.file + ".", "models");
+    }
     const bool known = std::any_of(records->begin(), records->end(),
                                    [&](const OutcomeRecord& record) { return record.outcome(model); });
     if (!known) {
@@ -115,7 +122,9 @@ Result<std::shared_ptr<QuestionSet>> QuestionSet::load(const QuestionSetOptions&
 }
 
 Result<> QuestionSet::clean(std::vector<OutcomeRecord> records) {
-  const auto dropped = drop_records(records, options_.drop);
+  auto drop = options_.drop;
+  drop.models = options_.models;
+  const auto dropped = drop_records(records, drop);
   dropped_ = {{"contaminated", dropped.contaminated},
               {"repeats of a kept prompt and choices", dropped.duplicates},
               {"same prompt and choices, different answers", dropped.conflicting}};
@@ -150,9 +159,16 @@ Result<> QuestionSet::clean(std::vector<OutcomeRecord> records) {
     topic_of_.push_back(number_of(record.subject.empty() ? name_ : record.subject, topic_names_, numbers));
   if (auto done = read_groups(ids); !done) return done;
   std::vector<std::string> texts;
-  for (const auto& record : records_) texts.push_back(cluster_text(record));
-  clusters_ = cluster_texts(texts);
+  std::vector<std::string> sources;
   SplitOptions split;
+  for (const auto& record : records_) {
+    texts.push_back(cluster_text(record));
+    sources.push_back(record.source);
+    // Turns of one source question go together, wherever they stand.
+    text_keys_.push_back(hash_bytes(text_for_clusters(record.source.empty() ? texts.back() : record.source)));
+  }
+  split.key = text_keys_;
+  clusters_ = cluster_texts(texts, {}, sources);
   split.fitting_max = options_.fit_labels;
   split.calibration_max = options_.calibration_labels;
   split.seed = options_.seed;
@@ -271,7 +287,7 @@ Result<ChatRequest> QuestionSet::request(
 
 Result<> QuestionSet::prepare(EmbeddingPool* pool, const std::vector<OrderedRequest>& requests, int threads,
                               const std::string& cache_folder,
-                              const std::function<void(std::size_t, std::size_t)>& progress) {
+                              const std::function<bool(std::size_t, std::size_t)>& progress) {
   for (const auto& wanted : requests) {
     const std::pair key(wanted.question, wanted.variant);
     if (prepared_.contains(key)) continue;
@@ -288,7 +304,10 @@ Result<> QuestionSet::prepare(EmbeddingPool* pool, const std::vector<OrderedRequ
   const auto wait = [&] {
     context.run();
     context.restart();
-    if (progress) progress(counts.done, prepared_.size());
+    return !progress || progress(counts.done, prepared_.size());
+  };
+  const auto interrupted = [] {
+    return fail(ErrorKind::kCancelled, "interrupted", "Interrupted while questions were embedded.");
   };
   for (auto& [key, prepared] : prepared_) {
     const auto last = prepared.request->last_user_text();
@@ -296,9 +315,9 @@ Result<> QuestionSet::prepare(EmbeddingPool* pool, const std::vector<OrderedRequ
     prepared.features.words = lexical_features(text);
     if (!pool || text.empty() || prepared.features.embedding) continue;
     asio::co_spawn(context, embed_one(pool, std::move(text), &prepared, &counts), asio::detached);
-    if (++started % 256 == 0) wait();
+    if (++started % 256 == 0 && !wait()) return interrupted();
   }
-  wait();
+  if (!wait()) return interrupted();
   if (counts.failed > 0) {
     return fail(ErrorKind::kInternal, "encoder_failed",
                 std::to_string(counts.failed) + " questions of " + options_.file + " could not be embedded.");
@@ -311,6 +330,15 @@ Result<> QuestionSet::prepare(EmbeddingPool* pool, const std::vector<OrderedRequ
                     ? KnownNeighbours::make(std::move(embeddings), kListDepth, threads)
                     : KnownNeighbours::cached(std::move(embeddings), kListDepth, threads, cache_folder);
   return {};
+}
+
+bool QuestionSet::has_logprobs(const std::string& model) const {
+  std::size_t have = 0;
+  for (const auto& record : records_) {
+    const auto* outcome = record.outcome(model);
+    have += outcome && outcome->logprob_conf ? 1 : 0;
+  }
+  return 2 * have > records_.size();
 }
 
 const PreparedRequest& QuestionSet::prepared(std::uint32_t question, std::uint32_t variant) const {

@@ -77,16 +77,20 @@ class QuestionSet {
   std::uint32_t topic(std::uint32_t question) const { return topic_of_[question]; }
   const std::vector<std::string>& groups() const { return group_names_; }
   std::uint32_t group(std::uint32_t question) const { return group_of_[question]; }
+  /// Log-probabilities are recorded for most of this model's answers.
+  bool has_logprobs(const std::string& model) const;
+  /// Hash of the normalised text (of the source question where the file names one), equal across files.
+  std::uint64_t text_key(std::uint32_t question) const { return text_keys_[question]; }
   const std::vector<DropCount>& dropped() const { return dropped_; }
   const DataFile& data_file() const { return data_file_; }
   const std::map<std::string, ModelClientPtr>& clients() const { return clients_; }
 
   /// Embeds every question (and the paraphrases asked for) and makes neighbour lists, once; `pool` may be
-  /// null. `progress` is told how many texts of how many are embedded. `cache_folder` keeps the lists; may be
-  /// empty.
+  /// null. `progress` is told how many texts of how many are embedded and ends it by false (interrupted).
+  /// `cache_folder` keeps the lists; may be empty.
   Result<> prepare(EmbeddingPool* pool, const std::vector<OrderedRequest>& requests, int threads,
                    const std::string& cache_folder,
-                   const std::function<void(std::size_t, std::size_t)>& progress = {});
+                   const std::function<bool(std::size_t, std::size_t)>& progress = {});
   const PreparedRequest& prepared(std::uint32_t question, std::uint32_t variant) const;
   const std::shared_ptr<const KnownNeighbours>& neighbours() const { return neighbours_; }
   const std::string& encoder_hash() const { return encoder_hash_; }
@@ -111,6 +115,7 @@ class QuestionSet {
   std::vector<std::vector<Cost>> costs_;  ///< [candidate][question]
   CostBasis basis_ = CostBasis::kUnknown;
   std::vector<DropCount> dropped_;
+  std::vector<std::uint64_t> text_keys_;
   Clusters clusters_;
   Split split_;
   std::vector<std::string> topic_names_, group_names_;

@@ -33,11 +33,11 @@ class NoStore final : public Store {
   }
 };
 
-/// What was prepared for a request; texts of our own (two answers to compare) get words only.
+/// What was prepared for a request; other texts (two answers to compare) are embedded as they come.
 class PreparedFeatures final : public FeatureSource {
  public:
-  explicit PreparedFeatures(std::string hash)
-      : hash_(std::move(hash)), others_(make_text_features(nullptr)) {}
+  PreparedFeatures(std::string hash, EmbeddingPool* answers)
+      : hash_(std::move(hash)), others_(make_text_features(answers)) {}
   void know(const ChatRequest* request, const RequestFeatures* features) { known_[request] = features; }
   void forget(const ChatRequest* request) { known_.erase(request); }
 
@@ -163,9 +163,7 @@ Result<RuntimePtr> make_runtime(const QuestionSet& set, const ReplayPlan& plan) 
     Model model;
     model.name = model.id = configuration.model;
     model.client = set.clients().at(played);
-    // The whole file has them for a model or not at all; one outcome tells.
-    const auto* outcome = set.record(0).outcome(played);
-    model.logprobs = outcome && outcome->logprob_conf.has_value();
+    model.logprobs = set.has_logprobs(played);
     runtime->models.emplace(model.name, std::move(model));
   }
   route->learning = plan.learning;
@@ -208,7 +206,7 @@ void read_decision(const QuestionSet& set, const ReplayPlan& plan, const Configu
   }
   const bool strong = served->configuration.model == reference.model;
   out.served = strong ? ServedBy::kStrong : ServedBy::kWeak;
-  out.quality = static_cast<float>(set.score(out.question, strong ? plan.strong : plan.weak));
+  out.quality = set.score(out.question, strong ? plan.strong : plan.weak);
 }
 
 }  // namespace
@@ -231,7 +229,7 @@ Result<ReplayResult> replay(const QuestionSet& set, const ReplayPlan& plan) {
   kept->learner = std::move(*learner);
 
   MoneyLedger ledger;
-  PreparedFeatures features(set.encoder_hash());
+  PreparedFeatures features(set.encoder_hash(), plan.answers);
   LaggedOutcomes outcomes(*kept->learner, plan.lag, result);
   const auto shadows = make_shadow_runner(ledger, outcomes);
   std::uint64_t number = 0;

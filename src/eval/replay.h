@@ -39,6 +39,8 @@ struct ReplayPlan {
   /// own.
   std::string weak_name, strong_name;
   bool keep_reasons = false;
+  /// Embeds answers where comparing them wants that, as production does; null: such pairs have no verdict.
+  EmbeddingPool* answers = nullptr;
 };
 
 enum class ServedBy : std::uint8_t { kWeak, kStrong, kNobody };
@@ -47,7 +49,7 @@ enum class ServedBy : std::uint8_t { kWeak, kStrong, kNobody };
 struct Replayed {
   std::uint32_t question = 0;
   ServedBy served = ServedBy::kNobody;
-  float quality = 0;               ///< recorded score of the model that served; 0 when nobody did
+  double quality = 0;              ///< recorded score of the model that served; 0 when nobody did
   std::optional<double> cost_usd;  ///< of serving: every attempt, discarded ones included; empty = unknown
   std::optional<double> learning_usd;  ///< of the shadow that it caused, 0 without one; empty = unknown
   std::optional<float> p_agree;        ///< predicted that weak agrees with strong

@@ -4,8 +4,11 @@ namespace brevet {
 
 ShuffleVerdict verdict_of(const std::optional<Measured>& shuffle_gain) {
   if (!shuffle_gain) return ShuffleVerdict::kNotApplicable;
-  if (!shuffle_gain->ci95 || shuffle_gain->mean <= 0) return ShuffleVerdict::kDoesNothing;
-  return shuffle_gain->ci95->low > 0 ? ShuffleVerdict::kBeatsShuffle : ShuffleVerdict::kNotShown;
+  // Sums of thousands of products are equal to about this; a gain below it is none.
+  constexpr double kNothing = 1e-9;
+  if (shuffle_gain->mean <= kNothing) return ShuffleVerdict::kDoesNothing;
+  if (!shuffle_gain->ci95) return ShuffleVerdict::kNotShown;
+  return shuffle_gain->ci95->low > kNothing ? ShuffleVerdict::kBeatsShuffle : ShuffleVerdict::kNotShown;
 }
 
 const char* name_of(ShuffleVerdict verdict) {

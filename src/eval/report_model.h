@@ -53,8 +53,8 @@ struct RunFacts {
 enum class ShuffleVerdict {
   kNotApplicable,
   kBeatsShuffle,  ///< "beats its own shuffle": the whole interval of the gain is above 0
-  kNotShown,      ///< "not shown": the gain is above 0, its interval is not
-  kDoesNothing,   ///< "does nothing": the gain is 0 or below, or its interval was not to be had
+  kNotShown,      ///< "not shown": the gain is above 0, its interval is not, or there is none
+  kDoesNothing,   ///< "does nothing": the gain is 0 or below
 };
 /// By the definitions above; empty = not applicable.
 ShuffleVerdict verdict_of(const std::optional<Measured>& shuffle_gain);

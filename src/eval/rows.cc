@@ -20,34 +20,55 @@ BootstrapOptions bootstrap_options(const TestColumns& test, const RowOptions& op
   return out;
 }
 
-double mean_of(const std::vector<double>& values, std::span<const std::uint32_t> weights) {
+double sum_of(const std::vector<double>& values, std::span<const std::uint32_t> weights) {
   double sum = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) sum += values[i] * weights[i];
+  return sum;
+}
+double mean_of(const std::vector<double>& values, std::span<const std::uint32_t> weights) {
   double total = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    sum += values[i] * weights[i];
-    total += weights[i];
-  }
-  return total > 0 ? sum / total : 0;
+  for (const auto weight : weights) total += weight;
+  return total > 0 ? sum_of(values, weights) / total : 0;
 }
 
 Optional ratio(double a, double b) {
   return b > 0 ? Optional(a / b) : std::nullopt;
 }
 
-/// Where each figure of a row stands in the list of statistics.
-enum Column { kQuality, kStrong, kCost, kLearning, kColumns };
-enum Shared { kWeak, kReference, kWeakCost, kReferenceCost, kSharedColumns };
+/// Sums of a question in one order. Requests are what is averaged: a question that is asked again weighs
+/// more.
+enum Column {
+  kCount,
+  kQuality,
+  kStrong,
+  kCost,
+  kLearning,
+  kWeak,
+  kReference,
+  kWeakCost,
+  kReferenceCost,
+  kColumns
+};
 
-/// Quality of the strategy's own decisions, dealt to the questions at random, at the same serving cost where
+/// Means per request from means of sums per question.
+struct PerRequest {
+  explicit PerRequest(Means sums) : sums_(sums) {}
+  double operator[](Column column) const { return sums_[column] / sums_[kCount]; }
+
+ private:
+  Means sums_;
+};
+
+/// Quality of the strategy's own decisions, dealt to the requests at random, at the same serving cost where
 /// costs are known and at the same share of strong calls otherwise.
-Optional shuffled_quality(Means own, Means shared, bool costs) {
+Optional shuffled_quality(const PerRequest& own, bool costs) {
   double share = own[kStrong];
   if (costs) {
-    const double width = shared[kReferenceCost] - shared[kWeakCost];
+    const double width = own[kReferenceCost] - own[kWeakCost];
     if (!(width > 0)) return std::nullopt;
-    share = std::clamp((own[kCost] - shared[kWeakCost]) / width, 0.0, 1.0);
+    share = std::clamp((own[kCost] - own[kWeakCost]) / width, 0.0, 1.0);
   }
-  return shared[kWeak] + share * (shared[kReference] - shared[kWeak]);
+  return own[kWeak] + share * (own[kReference] - own[kWeak]);
 }
 
 void take(std::optional<Measured>& to, const std::vector<std::optional<Measured>>& from, std::size_t place) {
@@ -61,8 +82,10 @@ void fill_worst_group(StrategyRow& row, const TestColumns& test, const Served& s
   std::vector<double> strong(test.questions.size());
   for (std::size_t s = 0; s < served.quality.size(); ++s) {
     for (std::size_t q = 0; q < quality.size(); ++q) {
-      quality[q] += served.quality[s][q] / static_cast<double>(served.quality.size());
-      strong[q] += served.strong[s][q] / static_cast<double>(served.quality.size());
+      const double times =
+          (served.count.empty() ? 1 : served.count[s][q]) * static_cast<double>(served.quality.size());
+      quality[q] += served.quality[s][q] / times;
+      strong[q] += served.strong[s][q] / times;
     }
   }
   const auto worst =
@@ -83,7 +106,8 @@ void fill_worst_group(StrategyRow& row, const TestColumns& test, const Served& s
     if (test.group[q] != worst->group) continue;
     bootstrap.cluster.push_back(test.cluster[q]);
     reference[0].push_back(test.strong[q]);
-    for (std::size_t s = 0; s < own.size(); ++s) own[s].push_back(served.quality[s][q]);
+    for (std::size_t s = 0; s < own.size(); ++s)
+      own[s].push_back(served.quality[s][q] / (served.count.empty() ? 1 : served.count[s][q]));
   }
   row.worst_group = bootstrap_ratio(own, reference, bootstrap);
 }
@@ -134,39 +158,47 @@ void fill_operating_point(StrategyRow& row, const TestColumns& test, const Serve
   table.questions = n;
   table.seeds = served.quality.size();
   table.columns = kColumns;
-  table.shared = kSharedColumns;
   table.allocate();
   for (std::size_t q = 0; q < n; ++q) {
     for (std::size_t s = 0; s < table.seeds; ++s) {
+      const double count = served.count.empty() ? 1 : served.count[s][q];
+      table.value(q, s, kCount) = count;
       table.value(q, s, kQuality) = served.quality[s][q];
       table.value(q, s, kStrong) = served.strong[s][q];
       if (costs) table.value(q, s, kCost) = served.cost[s][q];
       if (learns) table.value(q, s, kLearning) = served.learning[s][q];
-    }
-    table.shared_value(q, kWeak) = test.weak[q];
-    table.shared_value(q, kReference) = test.strong[q];
-    if (test.costs_known()) {
-      table.shared_value(q, kWeakCost) = test.weak_cost[q];
-      table.shared_value(q, kReferenceCost) = test.strong_cost[q];
+      table.value(q, s, kWeak) = count * test.weak[q];
+      table.value(q, s, kReference) = count * test.strong[q];
+      if (!test.costs_known()) continue;
+      table.value(q, s, kWeakCost) = count * test.weak_cost[q];
+      table.value(q, s, kReferenceCost) = count * test.strong_cost[q];
     }
   }
-  const auto total = [](Means own) { return own[kCost] + own[kLearning]; };
+  const auto figure = [](auto function) -> Statistic {
+    return [function](Means sums, Means) -> Optional {
+      if (!(sums[kCount] > 0)) return std::nullopt;
+      return function(PerRequest(sums));
+    };
+  };
+  const auto total = [](const PerRequest& own) { return own[kCost] + own[kLearning]; };
   const std::vector<Statistic> statistics = {
-      [](Means own, Means) -> Optional { return own[kQuality]; },
-      [](Means own, Means all) -> Optional { return ratio(own[kQuality], all[kReference]); },
-      [](Means own, Means) -> Optional { return own[kStrong]; },
-      [total](Means own, Means) -> Optional { return total(own); },
-      [total](Means own, Means all) -> Optional { return ratio(total(own), all[kReferenceCost]); },
-      [](Means own, Means all) -> Optional { return ratio(own[kCost], all[kReferenceCost]); },
-      [](Means own, Means all) -> Optional { return pgr(own[kQuality], all[kWeak], all[kReference]); },
-      [](Means own, Means all) -> Optional {
-        return own[kQuality] - (all[kWeak] + own[kStrong] * (all[kReference] - all[kWeak]));
-      },
-      [costs](Means own, Means all) -> Optional {
-        const auto shuffled = shuffled_quality(own, all, costs);
+      figure([](const PerRequest& own) { return Optional(own[kQuality]); }),
+      figure([](const PerRequest& own) { return ratio(own[kQuality], own[kReference]); }),
+      figure([](const PerRequest& own) { return Optional(own[kStrong]); }),
+      figure([total](const PerRequest& own) { return Optional(total(own)); }),
+      figure([total](const PerRequest& own) { return ratio(total(own), own[kReferenceCost]); }),
+      figure([](const PerRequest& own) { return ratio(own[kCost], own[kReferenceCost]); }),
+      figure([](const PerRequest& own) { return pgr(own[kQuality], own[kWeak], own[kReference]); }),
+      figure([](const PerRequest& own) {
+        return Optional(own[kQuality] - (own[kWeak] + own[kStrong] * (own[kReference] - own[kWeak])));
+      }),
+      figure([costs](const PerRequest& own) {
+        const auto shuffled = shuffled_quality(own, costs);
         return shuffled ? Optional(own[kQuality] - *shuffled) : std::nullopt;
-      },
-      [total](Means own, Means) -> Optional { return router_arena_score(own[kQuality], total(own) * 1000); },
+      }),
+      figure([total](const PerRequest& own) {
+        return Optional(router_arena_score(own[kQuality], total(own) * 1000));
+      }),
   };
   const auto figures =
       bootstrap(table, statistics, bootstrap_options(test, options, Resample::kQuestionsAndOrders));
@@ -204,8 +236,16 @@ void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const DialStr
         }
         std::vector<DialPoint> points;
         for (std::size_t i = 0; i < dial.quality.size(); ++i) {
-          points.push_back({mean_of(dial.strong[i], weights), mean_of(dial.quality[i], weights), {}});
-          if (costs) points.back().cost = mean_of(dial.cost[i], weights);
+          double requests = 0;
+          if (dial.count.empty()) {
+            for (const auto weight : weights) requests += weight;
+          } else {
+            requests = sum_of(dial.count[i], weights);
+          }
+          if (!(requests > 0)) return;
+          points.push_back(
+              {sum_of(dial.strong[i], weights) / requests, sum_of(dial.quality[i], weights) / requests, {}});
+          if (costs) points.back().cost = sum_of(dial.cost[i], weights) / requests;
         }
         curve_metrics(anchored_curve(std::move(points), weak, strong), weak.cost, strong.cost, out);
       },

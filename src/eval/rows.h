@@ -23,8 +23,9 @@ struct TestColumns {
 };
 TestColumns test_columns(const QuestionSet& set, const std::vector<std::uint32_t>& questions);
 
-/// What a strategy did on the test questions, by [seed][question].
+/// What a strategy did on the test questions, by [seed][question]: sums over the times it was asked.
 struct Served {
+  std::vector<std::vector<double>> count;  ///< empty = once each
   std::vector<std::vector<double>> quality, strong;
   std::vector<std::vector<double>> cost;      ///< serving; empty when any is unknown
   std::vector<std::vector<double>> learning;  ///< of shadows; empty when any is unknown or nothing learns
@@ -44,6 +45,7 @@ void fill_operating_point(StrategyRow& row, const TestColumns& test, const Serve
 
 /// The settings of an online strategy's dial: figures by question, averaged over seeds, [setting][question].
 struct DialStreams {
+  std::vector<std::vector<double>> count;  ///< requests by question; empty = once each, the others are sums
   std::vector<std::vector<double>> quality, strong, cost;
 };
 /// APGR, CPT and AIQ from a curve that is made anew in every bootstrap round.

@@ -17,8 +17,8 @@
 namespace brevet {
 namespace {
 
-constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
-constexpr char kMagic[8] = {'b', 'r', 'v', 't', 's', 't', '0', '1'};
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+constexpr char kMagic[8] = {'b', 'r', 'v', 't', 's', 't', '0', '2'};
 
 class Writer {
  public:
@@ -85,7 +85,7 @@ class Reader {
 template <class Archive, class S>
 void each_field(Archive& archive, S& stream) {
   for (auto* list :
-       {&stream.quality, &stream.strong, &stream.cost, &stream.learning, &stream.p_agree, &stream.score})
+       {&stream.count, &stream.quality, &stream.strong, &stream.cost, &stream.learning, &stream.p_agree})
     archive.list(*list);
   archive.list(stream.marks);
   for (auto* number : {&stream.requests, &stream.failed, &stream.shadows, &stream.cannot_tell,
@@ -137,25 +137,6 @@ void keep_stream(const StreamTask& task, const Stream& stream, const std::string
   std::filesystem::rename(half, path, ignored);
 }
 
-struct Sum {
-  double total = 0;
-  std::uint32_t count = 0;
-  bool unknown = false;
-  void add(std::optional<double> value) {
-    if (value) {
-      total += *value;
-    } else {
-      unknown = true;
-    }
-    ++count;
-  }
-  float mean() const { return unknown || count == 0 ? kUnknown : static_cast<float>(total / count); }
-};
-
-struct QuestionSums {
-  Sum quality, strong, cost, learning, p_agree, score;
-};
-
 }  // namespace
 
 Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>& questions,
@@ -163,19 +144,20 @@ Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>
   Stream out;
   std::unordered_map<std::uint32_t, std::size_t> place;
   for (std::size_t i = 0; i < questions.size(); ++i) place[questions[i]] = i;
-  std::vector<QuestionSums> sums(questions.size());
+  for (auto* list : {&out.count, &out.quality, &out.strong, &out.cost, &out.learning})
+    list->assign(questions.size(), 0);
+  out.p_agree.assign(questions.size(), kUnknown);
   if (!result.reasons.empty()) out.reasons.resize(questions.size());
   StreamMark mark;
   for (std::size_t i = 0; i < result.requests.size(); ++i) {
     const auto& request = result.requests[i];
     const double is_strong = request.served == ServedBy::kStrong ? 1 : 0;
     const auto reference = set.cost(request.question, strong);
-    const double unknown = std::numeric_limits<double>::quiet_NaN();
     mark.quality += request.quality;
     mark.strong_share += is_strong;
-    mark.cost += request.cost_usd.value_or(unknown);
-    mark.cost_with_learning += request.cost_usd.value_or(unknown) + request.learning_usd.value_or(unknown);
-    mark.strong_cost += reference.amount ? reference.amount->usd() : unknown;
+    mark.cost += request.cost_usd.value_or(kUnknown);
+    mark.cost_with_learning += request.cost_usd.value_or(kUnknown) + request.learning_usd.value_or(kUnknown);
+    mark.strong_cost += reference.amount ? reference.amount->usd() : kUnknown;
     ++mark.requests;
     if (mark.requests == 1'000 || mark.requests == 5'000 || i + 1 == result.requests.size()) {
       auto mean = mark;
@@ -185,23 +167,16 @@ Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>
     }
     const auto found = place.find(request.question);
     if (found == place.end()) continue;
-    auto& sum = sums[found->second];
-    if (!out.reasons.empty() && sum.quality.count == 0) out.reasons[found->second] = result.reasons[i];
-    sum.quality.add(static_cast<double>(request.quality));
-    sum.strong.add(is_strong);
-    sum.cost.add(request.cost_usd);
-    sum.learning.add(request.learning_usd);
-    // A prediction is missing while nothing is known; the others count.
-    if (request.p_agree) sum.p_agree.add(static_cast<double>(*request.p_agree));
-    if (request.score) sum.score.add(request.score);
-  }
-  for (const auto& sum : sums) {
-    out.quality.push_back(sum.quality.mean());
-    out.strong.push_back(sum.strong.mean());
-    out.cost.push_back(sum.cost.mean());
-    out.learning.push_back(sum.learning.mean());
-    out.p_agree.push_back(sum.p_agree.mean());
-    out.score.push_back(sum.score.mean());
+    const auto at = found->second;
+    if (out.count[at] == 0) {
+      if (!out.reasons.empty()) out.reasons[at] = result.reasons[i];
+      if (request.p_agree) out.p_agree[at] = static_cast<double>(*request.p_agree);
+    }
+    out.count[at] += 1;
+    out.quality[at] += request.quality;
+    out.strong[at] += is_strong;
+    out.cost[at] += request.cost_usd.value_or(kUnknown);
+    out.learning[at] += request.learning_usd.value_or(kUnknown);
   }
   out.requests = result.requests.size();
   out.failed = result.failed;

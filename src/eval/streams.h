@@ -25,9 +25,10 @@ struct StreamMark {
 };
 
 struct Stream {
-  /// By place in the list of test questions; a question asked several times has the mean of them. NaN =
-  /// unknown.
-  std::vector<float> quality, strong, cost, learning, p_agree, score;
+  /// By place in the list of test questions: how often it was asked, and sums over that. NaN = unknown.
+  std::vector<double> count, quality, strong, cost, learning;
+  /// P(agree) of the first time: a repeat's prediction may know the question's own label. NaN = none given.
+  std::vector<double> p_agree;
   std::vector<StreamMark> marks;  ///< at 1,000, 5,000 and all requests
   std::uint64_t requests = 0, failed = 0, shadows = 0, cannot_tell = 0, guide_calls = 0, judge_calls = 0;
   std::vector<std::string> reasons;  ///< of the first time each question was asked, where they were kept

@@ -149,7 +149,8 @@ bool VectorIndex::walk_lists(const std::vector<float>& query, std::size_t k, flo
   bool far = false;
   for (const auto& near : known_->lists->list(*number)) {
     far = !(near.similarity >= min_similarity);
-    if (far || found.size() == k) break;
+    // Those as near as the last one may have the smaller slots.
+    if (far || (found.size() >= k && near.similarity < found.back().similarity)) break;
     const std::uint32_t slot = known_->slot_of[near.number];
     if (slot < size_ && alive(slot)) found.push_back({slot, near.similarity});
   }
@@ -161,6 +162,7 @@ bool VectorIndex::walk_lists(const std::vector<float>& query, std::size_t k, flo
   std::sort(found.begin(), found.end(), [](const Hit& a, const Hit& b) {
     return a.similarity != b.similarity ? a.similarity > b.similarity : a.slot < b.slot;
   });
+  if (found.size() > k) found.resize(k);
   return true;
 }
 

@@ -38,6 +38,7 @@ StrategyKind always_weak_kind() {
   StrategyKind kind;
   kind.name = "always_weak";
   kind.summary = "the weak model serves everything; the reference only when it fails";
+  kind.remembers = false;
   kind.make = [](const OptionValues&) -> Result<StrategyPtr> { return std::make_shared<Always>(End::kWeak); };
   return kind;
 }
@@ -46,6 +47,7 @@ StrategyKind always_strong_kind() {
   StrategyKind kind;
   kind.name = "always_strong";
   kind.summary = "the reference serves everything";
+  kind.remembers = false;
   kind.make = [](const OptionValues&) -> Result<StrategyPtr> {
     return std::make_shared<Always>(End::kStrong);
   };

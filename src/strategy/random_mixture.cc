@@ -45,6 +45,7 @@ StrategyKind random_mixture_kind() {
   kind.options = {{"strong_share", 0.5, 0.0, 1.0, "higher: better answers and higher cost"},
                   weak_on_reference_failure_option()};
   kind.dial = "strong_share";
+  kind.remembers = false;
   kind.dial_settings = {0, .1, .2, .3, .4, .5, .6, .7, .8, .9, 1};
   kind.make = [](const OptionValues& options) -> Result<StrategyPtr> {
     return std::make_shared<RandomMixture>(options);

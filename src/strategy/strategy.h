@@ -173,6 +173,8 @@ struct StrategyKind {
   std::vector<double> dial_settings = {};
   /// It decides by Step::score >= dial alone from what it was fitted with, so one run gives its whole curve.
   bool swept = false;
+  /// It reads what is remembered; what does not has no use for shadows.
+  bool remembers = true;
   Result<StrategyPtr> (*make)(const OptionValues& complete) =
       nullptr;  ///< all options present, types and bounds checked
 };
