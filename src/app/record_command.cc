@@ -59,10 +59,10 @@ class ProgressLine {
     auto text = fmt::format("{} of {} questions, {} calls, {} USD spent", now.done, now.questions, now.calls,
                             now.spent.to_string());
     const double seconds = std::chrono::duration<double>(time - start_).count();
-    // Questions that the journal answers take no time, so the pace is that of the calls once there are any.
-    if (now.done > 0 && now.done < now.questions && now.calls > 0) {
+    // Questions that the journal answers take no time, so the pace is that of the others.
+    if (now.done_asking > 0 && now.done < now.questions) {
       const double left =
-          seconds / static_cast<double>(now.done) * static_cast<double>(now.questions - now.done);
+          seconds / static_cast<double>(now.done_asking) * static_cast<double>(now.questions - now.done);
       text += left < 90 ? fmt::format(", about {:.0f} s left", left)
                         : fmt::format(", about {:.0f} min left", left / 60);
     }

@@ -50,6 +50,25 @@ TEST(ChildProcess, RunsWritesItsLogAndSaysHowItEnded) {
   EXPECT_EQ(log.read(), "out\nerr\n");
 }
 
+TEST(ChildProcess, HasItsInputErrorsAndEnvironment) {
+  const TempFile log, errors, input;
+  std::ofstream(input.path) << "a line\n";
+  ::setenv("BREVET_TEST_OWN", "ours", 1);
+  ::setenv("BREVET_TEST_KEPT", "kept", 1);
+  auto options =
+      shell("read -r line; echo \"$line $BREVET_TEST_OWN $BREVET_TEST_KEPT\"; echo bad >&2", log.path);
+  options.input_file = input.path;
+  options.errors_file = errors.path;
+  options.environment = {"BREVET_TEST_OWN=theirs"};
+  auto child = start_child(options);
+  ASSERT_TRUE(child) << child.error().message;
+  ASSERT_TRUE(exits(**child));
+  EXPECT_EQ(log.read(), "a line theirs kept\n");
+  EXPECT_EQ(errors.read(), "bad\n");
+  options.input_file = "/nonexistent/input";
+  EXPECT_EQ(start_child(options).error().code, "input_unreadable");
+}
+
 TEST(ChildProcess, TerminateEndsItAndWhatItStarted) {
   // The whole group holds the pipe open: its end proves that nobody is left.
   const TempFile fifo;

@@ -109,12 +109,14 @@ Result<Question> parse_question(std::string_view line, const std::string& where,
     }
     out.members.emplace_back(std::string(name), std::move(text));
   }
-  const bool recorded = !out.outcomes.empty();
   std::string own_system;
   if (!out.messages.empty()) {
     auto conversation = conversation_of(out.messages, where);
     if (!conversation) return fail(conversation.error());
-    if (has_prompt && !recorded) return bad(where, "prompt", "stands beside `messages`; give one of the two");
+    // A file that was recorded before holds both, and then they say the same.
+    std::string_view prompt;
+    if (has_prompt && !object.at_key("prompt").get(prompt) && prompt != conversation->prompt)
+      return bad(where, "prompt", "stands beside `messages` and is not their text; give one of the two");
     if (!has_prompt) out.members.emplace_back("prompt", json_string(conversation->prompt));
     if (!conversation->system.empty() && !seen.contains("system_prompt"))
       out.members.emplace_back("system_prompt", json_string(conversation->system));

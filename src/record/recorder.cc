@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/random.h"
 #include "prompt/guide.h"
@@ -72,9 +73,12 @@ class Recorder {
   Task<void> work() {
     while (next_ < questions_.size()) {
       if (stopping()) co_return;
-      co_await one_question(next_++);
+      const auto at = next_++;
+      co_await one_question(at);
       ++done_;
-      if (options_.progress) options_.progress({done_, questions_.size(), summary_.calls, budget_.spent()});
+      if (asked_.erase(questions_[at].record.id) > 0) ++done_asking_;
+      if (options_.progress)
+        options_.progress({done_, done_asking_, questions_.size(), summary_.calls, budget_.spent()});
     }
   }
 
@@ -225,7 +229,12 @@ class Recorder {
       const CallResult* result = co_await make(ask, &*prepared, &model);
       if (result == nullptr || result->answered) co_return result;
       // The breaker refused before anything was sent: that was no try at all.
-      if (result->code == "upstream_breaker_open" && std::chrono::steady_clock::now() < until) continue;
+      if (result->code == "upstream_breaker_open" && std::chrono::steady_clock::now() < until) {
+        // A breaker that tries one call of another question says so to all others at once.
+        asio::steady_timer timer(co_await asio::this_coro::executor, kBreakerLook);
+        co_await timer.async_wait(kNoThrow);
+        continue;
+      }
       ++summary_.failed;
       ++summary_.failures[result->code];
       failures_in_a_row_ = result->free() ? failures_in_a_row_ + 1 : 0;
@@ -288,6 +297,7 @@ class Recorder {
       co_return nullptr;
     }
     ++summary_.calls;
+    asked_.insert(ask->record);
     ++in_flight_;
     ModelCall call = prepared->call;
     auto outcome = co_await model->client->call(std::move(call), nullptr);
@@ -329,7 +339,8 @@ class Recorder {
   asio::steady_timer settled_{context_};
   RecordSummary summary_;
   std::optional<Error> fatal_;
-  std::size_t next_ = 0, done_ = 0;
+  std::size_t next_ = 0, done_ = 0, done_asking_ = 0;
+  std::unordered_set<std::string> asked_;  ///< questions in work that this run has made a call for
   int in_flight_ = 0, failures_in_a_row_ = 0;
   bool stopped_ = false;
 };

@@ -41,9 +41,11 @@ struct RecordModel {
 };
 
 struct RecordProgress {
-  std::size_t done = 0, questions = 0;  ///< questions with nothing left to ask
-  std::uint64_t calls = 0;              ///< made by this run
-  Money spent;                          ///< by all runs
+  std::size_t done = 0;         ///< questions with nothing left to ask
+  std::size_t done_asking = 0;  ///< those of them that took a call of this run
+  std::size_t questions = 0;
+  std::uint64_t calls = 0;  ///< made by this run
+  Money spent;              ///< by all runs
 };
 
 struct RecordOptions {
