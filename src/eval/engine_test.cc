@@ -5,7 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "base/random.h"
@@ -219,32 +220,85 @@ TEST(Engine, AnInterruptedRunGoesOnAndGivesTheSame) {
   std::filesystem::remove_all(work);
 }
 
+/// Tells the two kinds of the made files apart, with some noise of its own for every text.
+class KindEncoder final : public SentenceEncoder {
+ public:
+  Result<Embedding> embed(std::string_view text) const override {
+    Embedding out(16);
+    double sum = 0;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      double x = static_cast<double>(mix_bits(hash_bytes(text), i) >> 11) * 0x1p-53 - .5;
+      if (i < 2) x += (text.find("sum of") != std::string_view::npos) == (i == 0) ? 2 : 0;
+      out[i] = static_cast<float>(x);
+      sum += x * x;
+    }
+    for (auto& x : out) x = static_cast<float>(x / std::sqrt(sum));
+    return out;
+  }
+  std::vector<std::int32_t> encode(std::string_view) const override { return {}; }
+  std::size_t dimension() const override { return 16; }
+  const std::string& hash() const override { return hash_; }
+  const WordPiece& tokenizer() const override { return *tokenizer_; }
+
+ private:
+  const std::string hash_ = "kind";
+  const std::shared_ptr<const WordPiece> tokenizer_ =
+      WordPiece::create("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n").value();
+};
+
+class KindPool final : public EmbeddingPool {
+ public:
+  Task<Result<std::shared_ptr<const Embedding>>> embed(std::string text) override {
+    co_return std::make_shared<const Embedding>(encoder_.embed(text).value());
+  }
+  const SentenceEncoder& encoder() const override { return encoder_; }
+  EmbeddingPoolCounts counts() const override { return {}; }
+
+ private:
+  const KindEncoder encoder_;
+};
+
 TEST(Engine, FittedStrategiesSeeOnlyTheFittingSplit) {
-  // With every label turned round outside of the fitting split the fitted scores must stay what they were.
+  // With every outcome turned round outside of the fitting split what kNN predicts must stay what it was.
   const auto honest = write_file("engine_fit.jsonl", 300, true);
   auto options = options_for(honest, {});
   const auto set = QuestionSet::load(options.sets.front()).value();
   std::vector<bool> fitting(set->size());
   for (const auto question : set->split().fitting) fitting[question] = true;
   const auto turned = (std::filesystem::path(testing::TempDir()) / "engine_turned.jsonl").string();
-  {
+  const auto all_turned = (std::filesystem::path(testing::TempDir()) / "engine_all_turned.jsonl").string();
+  for (const bool all : {false, true}) {
     auto records = read_outcome_file(honest).value();
-    auto writer = OutcomeWriter::create(turned).value();
+    auto writer = OutcomeWriter::create(all ? all_turned : turned).value();
     for (std::size_t i = 0; i < records.size(); ++i) {
-      if (!fitting[i]) {
-        for (auto& [name, outcome] : records[i].models) {
-          if (name == "weak") outcome.score = 1 - outcome.score, outcome.pred = "turned";
-        }
+      if (all || !fitting[i]) {
+        auto& weak = records[i].models.front().second;
+        weak.score = 1 - weak.score;
+        weak.pred = (weak.score > 0 ? "right" : "wrong") + std::to_string(i);
       }
       ASSERT_TRUE(writer->write(records[i]));
     }
     ASSERT_TRUE(writer->close());
   }
-  const auto before = evaluate(options, nullptr).value();
-  options.sets.front().file = turned;
-  const auto after = evaluate(options, nullptr).value();
-  EXPECT_EQ(row_of(before, "knn").strong_share->mean, row_of(after, "knn").strong_share->mean);
-  EXPECT_NE(row_of(before, "always_weak").quality->mean, row_of(after, "always_weak").quality->mean);
+  KindPool pool;
+  const auto predictions = [&](const std::string& file) {
+    options.sets.front().file = file;
+    const auto report = evaluate(options, &pool).value();
+    const auto& diagrams = report.datasets.front().reliability;
+    const auto knn = std::find_if(diagrams.begin(), diagrams.end(),
+                                  [](const auto& diagram) { return diagram.strategy == "knn"; });
+    std::vector<double> out;
+    for (const auto& bin : knn->calibration.bins)
+      out.insert(out.end(), {static_cast<double>(bin.n), bin.predicted});
+    return std::pair(out, *row_of(report, "knn").auroc);
+  };
+  const auto [before, auroc_before] = predictions(honest);
+  const auto [after, auroc_after] = predictions(turned);
+  const auto [refitted, auroc_refitted] = predictions(all_turned);
+  EXPECT_EQ(before, after);
+  EXPECT_GT(auroc_before.mean, .95) << "kNN knows the rule";
+  EXPECT_LT(auroc_after.mean, .05) << "and is wrong where the rule was turned round";
+  EXPECT_NE(before, refitted) << "it does follow what it is fitted on";
 }
 
 TEST(Engine, BadUseIsAClearError) {
