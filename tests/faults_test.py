@@ -150,7 +150,7 @@ MISTAKES = [
     (MODELS.replace("}", ", ca_file: /nonexistent.pem}", 1).replace("http", "https", 1), "bad_ca_file", "/nonexistent.pem"),
     ("models: {a: {upstream: recorded, file: /nonexistent.jsonl}}", "data_file_unreadable", "/nonexistent.jsonl"),
     ("models: {a: {upstream: simulated, file: /nonexistent.json}}", "profile_unreadable", "/nonexistent.json"),
-    ("models: {a: {upstream: local, file: /nonexistent.gguf}}", "local_model_missing", "/nonexistent.gguf"),
+    ("models: {a: {upstream: local, server: /bin/true, file: /nonexistent.gguf}}", "local_model_missing", "/nonexistent.gguf"),
     (MODELS + "server: {address: 203.0.113.1, port: 0}\ntenants: {t: {keys: [{env: HOME}]}}", "bad_address", "203.0.113.1"),
     (MODELS + "server: {data_dir: /proc/nonexistent}", "data_dir_unusable", "/proc/nonexistent"),
 ]
