@@ -9,11 +9,13 @@
 #include <boost/json.hpp>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
 #include "app/commands.h"
 #include "app/record_flags.h"
+#include "base/log.h"
 #include "record/from_decisions.h"
 
 namespace brevet {
@@ -179,8 +181,9 @@ void print_summary(const record::RecordSummary& sum, std::size_t written, std::s
         sum.unknown_left);
   }
   if (sum.cells_missing > 0 && sum.end == record::RecordEnd::kIncomplete)
-    fmt::print("{} outcomes are missing; running it again asks for those that were not paid.\n",
-               sum.cells_missing);
+    fmt::print("{} outcomes are missing.\n", sum.cells_missing);
+  if (sum.failed_unpaid > 0)
+    fmt::print("{} calls failed unpaid; running it again asks for them.\n", sum.failed_unpaid);
   if (!sum.message.empty()) fmt::print("{}\n", sum.message);
 }
 
@@ -229,6 +232,8 @@ int record_command(const RecordFlags& flags) {
                      fmt::format("Say {} (or --from-decisions).", name), name, 0, ""},
                     2);
   }
+  // Single failures are counted and told at the end; a line for each would bury the progress.
+  if (std::getenv("BREVET_LOG") == nullptr) set_up_log("error");
   interrupted();
   record::QuestionReadOptions read;
   read.dataset = flags.dataset;

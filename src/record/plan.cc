@@ -60,6 +60,12 @@ std::optional<Money> worst_price(const ModelClient& client, std::int64_t input, 
   return std::max(*a, *b);
 }
 
+/// Of so many tries; empty when the price is not known.
+std::optional<Money> worst_of(const PreparedCall& call, int tries) {
+  if (!call.worst_try) return std::nullopt;
+  return std::min(times(*call.worst_try, std::max(tries, 1)), *call.worst);
+}
+
 tl::unexpected<Error> wrong(const char* code, std::string message, const char* param) {
   return fail(ErrorKind::kCallerInvalid, code, std::move(message), param);
 }
@@ -167,8 +173,9 @@ CallResult result_of(const ModelOutcome& outcome, const PreparedCall& call, cons
                    failure.cost.basis == CostBasis::kRecorded;
     // A gateway's failure says nothing of what it has paid for before.
     if (model.is_gateway && failure.error.upstream_status >= 500) nothing = false;
-    // An estimate is no bill: where the provider may have worked, all that was booked is gone.
-    out.charged = nothing ? std::optional(Money{}) : call.worst;
+    const int tries = model.is_gateway ? model.tries_max : failure.tries;
+    // An estimate is no bill: where the provider may have worked, each try is charged at its worst.
+    out.charged = nothing ? std::optional(Money{}) : worst_of(call, tries);
     out.code = failure.error.code;
     out.message = clean_text(failure.error.message);
     out.latency_ms = static_cast<double>(failure.latency.count()) / 1000;
@@ -189,12 +196,12 @@ CallResult result_of(const ModelOutcome& outcome, const PreparedCall& call, cons
   const auto total = outcome->cost.amount;
   out.cost = outcome->tries > 1 && outcome->cost.basis != CostBasis::kRecorded ? own : total;
   if (!counted && outcome->cost.basis != CostBasis::kRecorded) {
-    out.charged = call.worst;
+    out.charged = worst_of(call, model.is_gateway ? model.tries_max : outcome->tries);
   } else if (outcome->tries > 1 && own && total && *total != *own && call.worst_try) {
     // An earlier try went out and its cost is only an estimate: each is charged whole.
     out.charged = std::max(*total, *own + times(*call.worst_try, outcome->tries - 1));
   } else {
-    out.charged = total ? total : call.worst;
+    out.charged = total ? total : worst_of(call, model.is_gateway ? model.tries_max : outcome->tries);
   }
   return out;
 }

@@ -237,6 +237,7 @@ class Recorder {
       }
       ++summary_.failed;
       ++summary_.failures[result->code];
+      ++(result->free() ? summary_.failed_unpaid : summary_.unknown_left);
       failures_in_a_row_ = result->free() ? failures_in_a_row_ + 1 : 0;
       if (failures_in_a_row_ >= options_.failures_max) {
         end(RecordEnd::kFailures, fmt::format("{} calls in a row failed without an answer; the last said: {} "

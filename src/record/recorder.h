@@ -8,8 +8,9 @@
 // The worst case of a call: a token for every byte that is sent (a token of a text is at least one byte) and
 // the answer's limit in tokens, at the dearer of plain and cached input, for each of the tries that the
 // client may make. What a call is charged: the price of the tokens that the provider reports; 0 where the
-// provider did no work (refused, unreachable, rate limited); the whole booking where nobody can say (cut,
-// garbled or late answers, answers without token counts, calls that a crash left without an end).
+// provider did no work (refused, unreachable, rate limited); the worst case of every try
+// made where nobody can say (cut, garbled or late answers, answers without token counts), and the whole
+// booking of a call that a crash left without an end.
 #pragma once
 
 #include <cstdint>
@@ -81,7 +82,8 @@ struct RecordSummary {
   std::string message;                                ///< why it ended early, and how to go on
   std::uint64_t calls = 0, answered = 0, failed = 0;  ///< of this run, judges included
   std::uint64_t reused = 0;                           ///< answers taken from the journal
-  std::uint64_t unknown_left = 0;                     ///< paid or perhaps paid, and not asked again
+  std::uint64_t unknown_left = 0;                     ///< perhaps paid without an answer, and not asked again
+  std::uint64_t failed_unpaid = 0;                    ///< of the failed ones; the next run asks again
   std::uint64_t lost = 0;                             ///< calls that a crash left without an end, all runs
   std::uint64_t cells = 0, cells_missing = 0;         ///< outcomes there are, and that could not be had
   std::uint64_t unscored = 0;                         ///< answers without a score, of those missing
