@@ -1,0 +1,480 @@
+#include "eval/set_evaluation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+namespace brevet {
+namespace {
+
+constexpr std::size_t kCurvePoints = 200;  ///< of a swept curve in the report
+
+double share_of(const Stream& stream) {
+  return sum_of(stream.strong) / std::max(1.0, sum_of(stream.count));
+}
+
+}  // namespace
+
+const StrategyKind* kind_of(const std::string& name) {
+  for (const auto& kind : strategies()) {
+    if (kind.name == name && !kind.shadow_plan) return &kind;
+  }
+  return nullptr;
+}
+
+double sum_of(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum;
+}
+bool has_unknown(const std::vector<double>& values) {
+  return std::any_of(values.begin(), values.end(), [](double x) { return std::isnan(x); });
+}
+double mean_of(const std::vector<double>& values) {
+  return values.empty() ? 0 : sum_of(values) / static_cast<double>(values.size());
+}
+
+PlanePoint plane_point(const StrategyRow& row) {
+  PlanePoint out;
+  if (row.strong_share) out.strong_share = row.strong_share->mean;
+  if (row.cost_rel) {
+    out.cost_rel = row.cost_rel->mean;
+    out.cost_rel_ci = row.cost_rel->ci95;
+  }
+  if (row.quality) out.quality = *row.quality;
+  return out;
+}
+
+Error interrupted_error() {
+  return Error{ErrorKind::kCancelled, "interrupted",
+               "Interrupted; the same command goes on from the streams that were finished.", ""};
+}
+
+std::vector<OrderedRequest> SetEvaluation::order_of(std::size_t seed) const {
+  std::vector<std::uint32_t> topic;
+  for (const auto question : test_.questions) topic.push_back(set_->topic(question));
+  auto order = make_order(test_.questions.size(), topic, options_.order, options_.seed + seed);
+  for (auto& request : order) request.question = test_.questions[request.question];
+  return order;
+}
+
+ReplayPlan SetEvaluation::base_plan(std::size_t seed) const {
+  ReplayPlan plan;
+  plan.weak = 0;
+  plan.strong = set_->models().size() - 1;
+  plan.learning = options_.learning;
+  plan.lag = options_.lag;
+  plan.seed = options_.seed + seed;
+  plan.answers = pool_;
+  return plan;
+}
+
+/// The fitting split through the flow: strong serves, every request is shadowed, nothing is spared.
+Result<> SetEvaluation::fit() {
+  auto plan = base_plan(0);
+  auto strategy = make_strategy("always_strong", {});
+  if (!strategy) return fail(strategy.error());
+  plan.strategy = *strategy;
+  plan.learning.guides = false;
+  plan.learning.budget_share = 1e9;
+  plan.learning.allowance = Money::from_usd(1e6);
+  plan.lag = 0;
+  for (const auto question : set_->split().fitting) plan.requests.push_back({question, 0, 0});
+  auto result = replay(*set_, plan);
+  if (!result) return fail(result.error());
+  fitted_.memory = result->memory;
+  fitted_.labels = plan.requests.size();
+  double cost = 0;
+  for (const auto& request : result->requests)
+    cost += request.cost_usd.value_or(kNaN) + request.learning_usd.value_or(kNaN);
+  if (!std::isnan(cost)) fitted_.cost_usd = cost;
+  // What weak's answers to the test questions are worth against strong's, for the harness alone.
+  plan.requests.clear();
+  for (const auto question : test_.questions) plan.requests.push_back({question, 0, 0});
+  auto labels = replay(*set_, plan);
+  if (!labels) return fail(labels.error());
+  for (std::size_t i = 0; i < test_.questions.size(); ++i) {
+    if (labels->requests[i].agrees) test_.agrees[i] = *labels->requests[i].agrees ? 1 : 0;
+  }
+  return {};
+}
+
+Result<std::size_t> SetEvaluation::add_tasks(const EvalStrategy& strategy, std::size_t seeds,
+                                             bool keep_reasons) {
+  const std::size_t first = tasks_.size();
+  auto made = make_serving_strategy(strategy.name, strategy.options);
+  if (!made) return fail(made.error());
+  for (std::size_t seed = 0; seed < seeds; ++seed) {
+    StreamTask task;
+    task.set = set_.get();
+    task.questions = test_.questions;
+    task.plan = base_plan(seed);
+    task.plan.strategy = *made;
+    task.plan.learn = kind_of(strategy.name)->remembers;
+    task.plan.requests = order_of(seed);
+    task.plan.keep_reasons = keep_reasons && seed == 0;
+    std::string options;
+    for (const auto& [name, value] : strategy.options) {
+      options +=
+          fmt::format("{}={};", name, std::visit([](const auto& v) { return fmt::format("{}", v); }, value));
+    }
+    const auto& learning = options_.learning;
+    const auto& from = set_->options();
+    task.key = fmt::format(
+        "1|{}|{:016x}|{}|{}|{}|drop {}{}|without {}|fit {} {}|max {}|truth {}|seed {} {}|order {}|lag {}|"
+        "learn {} {} {} {} {} {}|reasons {}|prices {}",
+        std::string(BREVET_VERSION) + options_.build, set_->content_hash(), set_->encoder_hash(),
+        fmt::join(set_->models(), ","), strategy.name + "{" + options + "}", from.drop.contaminated,
+        from.drop.duplicates, from.without_subject, from.fit_labels, from.calibration_labels,
+        from.questions_max, from.truth_signal, options_.seed, seed, order_text(options_.order), options_.lag,
+        learning.budget_share, learning.allowance.pico_usd, learning.spot_check_share, learning.guides,
+        learning.guides_tried_max, learning.judge, task.plan.keep_reasons,
+        from.prices ? from.prices->version() : "none");
+    tasks_.push_back(std::move(task));
+  }
+  return first;
+}
+
+Result<> SetEvaluation::plan_streams() {
+  std::vector<EvalStrategy> wanted;
+  for (const char* name : {"exact_lookup", "knn"}) {
+    const bool named = std::any_of(options_.strategies.begin(), options_.strategies.end(),
+                                   [&](const EvalStrategy& strategy) { return strategy.text == name; });
+    if (!named) wanted.push_back({name, name, {}});
+  }
+  wanted.insert(wanted.end(), options_.strategies.begin(), options_.strategies.end());
+  for (const auto& strategy : wanted) {
+    if (computed_baseline(strategy.name) && strategy.options.empty()) continue;  // rows anyway
+    Plan plan;
+    plan.strategy = strategy;
+    plan.kind = kind_of(strategy.name);
+    const auto& baselines = baseline_names();
+    plan.baseline = std::find(baselines.begin(), baselines.end(), strategy.text) != baselines.end();
+    if (plan.kind->swept) {
+      plans_.push_back(std::move(plan));
+      continue;
+    }
+    EvalStrategy point = strategy;
+    const auto& dial = plan.kind->dial;
+    if (dial == "strong_share" && options_.learning.enabled && !strategy.options.contains(dial) &&
+        !strategy.options.contains("min_agreement")) {
+      point.options[dial] = options_.at_strong_share;
+      plan.setting = fmt::format("{}={}", dial, options_.at_strong_share);
+    }
+    auto first = add_tasks(point, options_.seeds, true);
+    if (!first) return fail(first.error());
+    plan.point = *first;
+    // A strategy that is told another bound than its dial has no curve of that dial.
+    const bool other_bound = dial == "strong_share" && strategy.options.contains("min_agreement");
+    if (options_.dials && !other_bound) {
+      for (const double setting : plan.kind->dial_settings) {
+        EvalStrategy one = strategy;
+        one.options[dial] = setting;
+        if (one.options == point.options) {
+          plan.dials.push_back(plan.point);
+        } else {
+          auto at = add_tasks(one, options_.seeds, dial != "strong_share");
+          if (!at) return fail(at.error());
+          plan.dials.push_back(*at);
+        }
+        plan.dial_settings.push_back(setting);
+      }
+    }
+    plans_.push_back(std::move(plan));
+  }
+  return {};
+}
+
+Served SetEvaluation::served_by(std::size_t first, std::size_t seeds) const {
+  Served out;
+  bool costs = true;
+  for (std::size_t seed = 0; seed < seeds; ++seed) {
+    const auto& stream = streams_[first + seed];
+    out.count.push_back(stream.count);
+    out.quality.push_back(stream.quality);
+    out.strong.push_back(stream.strong);
+    out.cost.push_back(stream.cost);
+    out.learning.push_back(stream.learning);
+    costs = costs && !has_unknown(stream.cost) && !has_unknown(stream.learning);
+  }
+  if (!costs) out.learning.clear(), out.cost.clear();  // a cost without what learning took is not known
+  return out;
+}
+
+void SetEvaluation::finish_row(StrategyRow row, const Served& served) {
+  row.dataset = set_->name();
+  row.cost_basis = name_of(row.cost_usd ? set_->cost_basis() : CostBasis::kUnknown);
+  if (!row.cost_usd && row.unknown_costs == 0) row.unknown_costs = unknown_costs_;
+  constexpr double kFar = .05;
+  if (!row.baseline && row.strong_share && !row.setting.starts_with("min_agreement") &&
+      std::abs(row.strong_share->mean - options_.at_strong_share) > kFar &&
+      row.setting.find("strong_share") != std::string::npos) {
+    add_note(row, fmt::format("realised a strong share of {:.2f} instead of {:.2f}", row.strong_share->mean,
+                              options_.at_strong_share));
+  }
+  if (served.chooses) for_topics_.emplace_back(row.strategy, served);
+  report_.rows.push_back(std::move(row));
+}
+
+void SetEvaluation::add_note(StrategyRow& row, const std::string& text) {
+  row.note += (row.note.empty() ? "" : "; ") + text;
+}
+
+Result<SetEvaluation::SweptScores> SetEvaluation::swept_scores(const EvalStrategy& strategy,
+                                                               const Fitted& fitted,
+                                                               const std::string& weak_name,
+                                                               const std::string& strong_name) const {
+  SweptScores out;
+  auto made = make_serving_strategy(strategy.name, strategy.options);
+  if (!made) return fail(made.error());
+  for (const bool calibrating : {true, false}) {
+    const auto& questions = calibrating ? set_->split().calibration : test_.questions;
+    auto plan = base_plan(0);
+    plan.strategy = *made;
+    plan.learn = false;
+    plan.memory = fitted.memory;
+    plan.weak_name = weak_name;
+    plan.strong_name = strong_name;
+    for (const auto question : questions) plan.requests.push_back({question, 0, 0});
+    auto result = replay(*set_, plan);
+    if (!result) return fail(result.error());
+    auto& scores = calibrating ? out.calibration : out.test;
+    for (const auto& request : result->requests) {
+      // Without a score nothing is known of the request, and strong serves.
+      scores.push_back(request.score ? -*request.score : 1);
+      if (!calibrating) out.agreement.push_back(request.score.value_or(kNaN));
+    }
+    std::vector<double> times(result->decide_ms.begin(), result->decide_ms.end());
+    out.p50 = static_cast<float>(quantile(times, .5).value_or(0));
+    out.p99 = static_cast<float>(quantile(times, .99).value_or(0));
+  }
+  auto sorted = out.calibration.empty() ? out.test : out.calibration;
+  std::sort(sorted.begin(), sorted.end(), std::greater<>());
+  const auto wanted =
+      static_cast<std::size_t>(std::llround(options_.at_strong_share * static_cast<double>(sorted.size())));
+  out.threshold = wanted == 0               ? std::numeric_limits<double>::infinity()
+                  : wanted >= sorted.size() ? -std::numeric_limits<double>::infinity()
+                                            : sorted[wanted - 1];
+  return out;
+}
+
+Result<> SetEvaluation::swept_row(const Plan& plan) {
+  auto scores = swept_scores(plan.strategy, fitted_, "", "");
+  if (!scores) return fail(scores.error());
+  const std::size_t n = test_.questions.size();
+  StrategyRow row;
+  row.strategy = plan.strategy.text;
+  row.baseline = plan.baseline;
+  row.setting = fmt::format("strong_share={} on the {} questions", options_.at_strong_share,
+                            scores->calibration.empty() ? "test" : "calibration");
+  row.note = fmt::format("fitted on {} questions", fitted_.labels);
+  row.latency_p50_ms = scores->p50;
+  row.latency_p99_ms = scores->p99;
+  Served served;
+  served.quality.assign(1, std::vector<double>(n));
+  served.strong.assign(1, std::vector<double>(n));
+  served.cost.assign(1, std::vector<double>(n));
+  for (std::size_t q = 0; q < n; ++q) {
+    const bool strong = scores->test[q] >= scores->threshold;
+    served.strong[0][q] = strong ? 1 : 0;
+    served.quality[0][q] = strong ? test_.strong[q] : test_.weak[q];
+    if (test_.costs_known()) served.cost[0][q] = strong ? test_.strong_cost[q] : test_.weak_cost[q];
+  }
+  if (!test_.costs_known()) served.cost.clear();
+  fill_operating_point(row, test_, served, set_->groups(), rows_);
+  const SweptQuestions swept{scores->test, test_.weak, test_.strong, test_.weak_cost, test_.strong_cost};
+  const StaticSweep sweep(swept);
+  fill_curve_metrics(row, test_, sweep, rows_);
+  std::optional<Calibration> diagram;
+  fill_calibration(row, test_, scores->agreement, diagram, rows_);
+  if (diagram) report_.reliability.push_back({row.strategy, "weak's answer agrees with strong's", *diagram});
+  if (row.cost_rel && fitted_.cost_usd) {
+    const double extra = *fitted_.cost_usd / (mean_of(test_.strong_cost) * static_cast<double>(n));
+    row.cost_rel_with_learning = *row.cost_rel;
+    row.cost_rel_with_learning->mean += extra;
+    if (auto& ci = row.cost_rel_with_learning->ci95) ci->low += extra, ci->high += extra;
+  }
+  PlaneCurve curve;
+  curve.strategy = row.strategy;
+  curve.baseline = row.baseline;
+  const auto whole = sweep.curve();
+  const double strong_cost = test_.costs_known() ? mean_of(test_.strong_cost) : 0;
+  std::vector<double> shares;
+  for (std::size_t i = 0; i <= kCurvePoints && !whole.empty(); ++i) {
+    const auto& from = whole[i * (whole.size() - 1) / kCurvePoints];
+    PlanePoint point;
+    point.strong_share = from.strong_share;
+    if (from.cost && strong_cost > 0) point.cost_rel = *from.cost / strong_cost;
+    point.quality.mean = from.quality;
+    point.quality.n = n;
+    shares.push_back(from.strong_share);
+    curve.points.push_back(point);
+  }
+  const auto qualities = swept_qualities(test_, sweep, shares, rows_);
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    if (qualities[i]) curve.points[i].quality.ci95 = qualities[i]->ci95;
+  }
+  report_.plane.curves.push_back(std::move(curve));
+  finish_row(std::move(row), served);
+  return {};
+}
+
+void SetEvaluation::online_row(const Plan& plan) {
+  StrategyRow row;
+  row.strategy = plan.strategy.text;
+  row.baseline = plan.baseline;
+  row.setting = plan.setting;
+  std::size_t point = plan.point;
+  // A dial that is no share: the setting whose realised share is nearest to the wanted one.
+  const auto& dial = plan.kind->dial;
+  if (!plan.dials.empty() && dial != "strong_share" && !plan.strategy.options.contains(dial)) {
+    double nearest = 2;
+    for (std::size_t i = 0; i < plan.dials.size(); ++i) {
+      double share = 0;
+      for (std::size_t seed = 0; seed < options_.seeds; ++seed)
+        share += share_of(streams_[plan.dials[i] + seed]) / static_cast<double>(options_.seeds);
+      if (std::abs(share - options_.at_strong_share) >= nearest) continue;
+      nearest = std::abs(share - options_.at_strong_share);
+      point = plan.dials[i];
+      row.setting = fmt::format("{}={}", dial, plan.dial_settings[i]);
+    }
+    add_note(row, "setting chosen by its strong share on the test questions");
+  }
+  const auto served = served_by(point, options_.seeds);
+  fill_operating_point(row, test_, served, set_->groups(), rows_);
+  const auto& first = streams_[point];
+  row.latency_p50_ms = first.decide_p50_ms;
+  row.latency_p99_ms = first.decide_p99_ms;
+  row.cost_rel_with_learning = row.cost_rel;
+  std::uint64_t failed = 0;
+  for (std::size_t seed = 0; seed < options_.seeds; ++seed) failed += streams_[point + seed].failed;
+  if (failed > 0) add_note(row, fmt::format("{} requests failed over all orders", failed));
+  if (first.cannot_tell > 0) {
+    add_note(row, fmt::format("{} of {} shadows of the first order had no verdict", first.cannot_tell,
+                              first.shadows));
+  }
+  std::optional<Calibration> diagram;
+  fill_calibration(row, test_, first.p_agree, diagram, rows_);
+  if (diagram) report_.reliability.push_back({row.strategy, "weak's answer agrees with strong's", *diagram});
+  PlaneCurve curve;
+  curve.strategy = row.strategy;
+  curve.baseline = row.baseline;
+  if (plan.dials.empty()) {
+    curve.points.push_back(plane_point(row));
+  } else {
+    DialStreams streams;
+    bool costs = test_.costs_known();
+    for (const auto at : plan.dials) {
+      const auto dialled = served_by(at, options_.seeds);
+      costs = costs && !dialled.cost.empty();
+      const auto averaged = [&](const std::vector<std::vector<double>>& values,
+                                const std::vector<std::vector<double>>* more) {
+        std::vector<double> out(test_.questions.size());
+        for (std::size_t s = 0; s < values.size(); ++s) {
+          for (std::size_t q = 0; q < out.size(); ++q)
+            out[q] += (values[s][q] + (more ? (*more)[s][q] : 0)) / static_cast<double>(values.size());
+        }
+        return out;
+      };
+      streams.count.push_back(averaged(dialled.count, nullptr));
+      streams.quality.push_back(averaged(dialled.quality, nullptr));
+      streams.strong.push_back(averaged(dialled.strong, nullptr));
+      if (costs) streams.cost.push_back(averaged(dialled.cost, &dialled.learning));
+      StrategyRow at_setting;
+      RowOptions quick = rows_;
+      quick.rounds = std::min(quick.rounds, 200);
+      fill_operating_point(at_setting, test_, dialled, set_->groups(), quick);
+      curve.points.push_back(plane_point(at_setting));
+    }
+    if (!costs) streams.cost.clear();
+    fill_curve_metrics(row, test_, streams, rows_);
+    std::sort(curve.points.begin(), curve.points.end(), [](const PlanePoint& a, const PlanePoint& b) {
+      return a.cost_rel && b.cost_rel ? *a.cost_rel < *b.cost_rel : a.strong_share < b.strong_share;
+    });
+  }
+  report_.plane.curves.push_back(std::move(curve));
+  Plan shown = plan;
+  shown.point = point;
+  shown.setting = row.setting;
+  add_learning_curve(shown);
+  if (!plan.baseline) shown_ = shown;
+  finish_row(std::move(row), served);
+}
+
+Result<DatasetReport> SetEvaluation::run() {
+  report_.name = set_->name();
+  report_.file = set_->options().file;
+  report_.models = set_->models();
+  report_.records = set_->data_file().records;
+  report_.dropped = set_->dropped();
+  const auto& split = set_->split();
+  report_.splits = {split.fitting.size(), split.calibration.size(), split.test.size(), set_->clusters().count,
+                    set_->clusters().largest};
+  report_.cost_basis = name_of(set_->cost_basis());
+  if (split.shortened)
+    report_.notes.push_back(
+        "Fewer fitting or calibration questions than asked for, to leave enough for the test.");
+  if (set_->cost_basis() == CostBasis::kUnknown) {
+    report_.notes.push_back(
+        "Costs are unknown here: shuffles are matched by strong share, and learning is bounded by number.");
+  }
+  progress("fitting", 0, 1, {});
+  if (auto done = fit(); !done) return fail(done.error());
+  if (auto done = plan_streams(); !done) return fail(done.error());
+  StreamOptions streams;
+  streams.threads = options_.threads;
+  streams.work_folder = options_.work_folder;
+  streams.stop = options_.stop;
+  streams.progress = [this](std::size_t done, std::size_t all, std::optional<double> left) {
+    progress("streams", done, all, left);
+  };
+  auto played = run_streams(tasks_, streams);
+  if (!played) return fail(played.error());
+  streams_ = std::move(*played);
+  progress("figures", 0, 1, {});
+
+  for (const char* name : {"always_weak", "always_strong", "best_single", "random_mixture", "zero_router",
+                           "oracle", "oracle_all"})
+    computed_row(name);
+  std::size_t finished = 0;
+  for (const auto& plan : plans_) {
+    progress("figures", finished++, plans_.size(), {});
+    if (stopped()) return fail(interrupted_error());
+    if (plan.kind->swept) {
+      if (auto done = swept_row(plan); !done) return fail(done.error());
+    } else {
+      online_row(plan);
+    }
+  }
+  add_topics();
+  if (shown_ && options_.show_decisions) add_decisions(*shown_);
+  const auto singles = single_models(set_->table());
+  const double strong_cost = test_.costs_known() ? mean_of(test_.strong_cost) : 0;
+  for (std::size_t m = 0; m < set_->models().size(); ++m) {
+    double quality = 0;
+    double cost = 0;
+    for (const auto q : test_.questions) {
+      quality += set_->table().at(m, q).quality.value_or(0);
+      cost += set_->table().at(m, q).cost.value_or(kNaN);
+    }
+    const auto n = static_cast<double>(test_.questions.size());
+    PlanePoint point;
+    point.quality.mean = quality / n;
+    point.quality.n = test_.questions.size();
+    if (!std::isnan(cost) && strong_cost > 0) point.cost_rel = cost / n / strong_cost;
+    if (m == 0) point.strong_share = 0;
+    if (m + 1 == set_->models().size()) point.strong_share = 1;
+    report_.plane.single_models.push_back({set_->models()[m], point});
+    if (point.cost_rel) report_.plane.hull.push_back({*point.cost_rel, point.quality.mean});
+  }
+  report_.plane.hull = upper_hull(std::move(report_.plane.hull));
+  // Only what a transfer needs stays; streams of many settings and orders are the bulk of the memory.
+  streams_ = {};
+  for_topics_ = {};
+  for (auto& task : tasks_) task.plan = {}, task.questions = {};
+  return std::move(report_);
+}
+
+}  // namespace brevet

@@ -1,0 +1,121 @@
+// The evaluation of one data set: fits, plans streams, has them run, and makes rows and pictures of them.
+//
+// Used inside src/eval by the engine, one object per data set and one thread. set_evaluation.cc plans, runs
+// and makes rows; set_baselines.cc has what is arithmetic on single models; set_views.cc has learning curves,
+// topics and single decisions.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eval/engine.h"
+#include "eval/rows.h"
+#include "strategy/strategy.h"
+
+namespace brevet {
+
+/// NaN is an unknown cost inside src/eval; outputs write null.
+inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+/// A serving strategy of the list; null when there is none of the name.
+const StrategyKind* kind_of(const std::string& name);
+/// Baselines that are arithmetic on single models.
+bool computed_baseline(const std::string& name);
+double sum_of(const std::vector<double>& values);
+double mean_of(const std::vector<double>& values);
+bool has_unknown(const std::vector<double>& values);
+PlanePoint plane_point(const StrategyRow& row);
+Error interrupted_error();
+
+/// What is to be run for one strategy on one data set, and where its streams are.
+struct Plan {
+  EvalStrategy strategy;
+  const StrategyKind* kind = nullptr;
+  bool baseline = false;
+  std::string setting;             ///< of the operating point
+  std::size_t point = 0;           ///< first task of the operating point (seeds follow)
+  std::vector<std::size_t> dials;  ///< first task of each dial setting
+  std::vector<double> dial_settings;
+};
+
+/// A fitted memory and what its labels cost.
+struct Fitted {
+  FrozenMemory memory;
+  std::optional<double> cost_usd;
+  std::size_t labels = 0;
+};
+
+class SetEvaluation {
+ public:
+  SetEvaluation(const EvalOptions& options, std::shared_ptr<QuestionSet> set, EmbeddingPool* pool)
+      : options_(options), set_(std::move(set)), pool_(pool) {
+    test_ = test_columns(*set_, set_->split().test);
+    for (const auto question : test_.questions) {
+      const bool known =
+          set_->cost(question, 0).amount && set_->cost(question, set_->models().size() - 1).amount;
+      unknown_costs_ += known ? 0 : 1;
+    }
+    rows_.rounds = options.bootstrap_rounds;
+    rows_.seed = options.seed;
+    rows_.threads = static_cast<unsigned>(std::max(1, options.threads));
+  }
+
+  Result<DatasetReport> run();
+  const QuestionSet& set() const { return *set_; }
+  const TestColumns& test() const { return test_; }
+  const Fitted& fitted() const { return fitted_; }
+  const std::vector<StreamTask>& tasks() const { return tasks_; }
+
+  struct SweptScores {
+    std::vector<double> test, calibration;  ///< higher = more need for strong
+    std::vector<double> agreement;          ///< P(agree) as the strategy says it, by test question
+    float p50 = 0, p99 = 0;
+    double threshold = 0;  ///< strong from here on, for the wanted share
+  };
+  Result<SweptScores> swept_scores(const EvalStrategy& strategy, const Fitted& fitted,
+                                   const std::string& weak_name, const std::string& strong_name) const;
+
+ private:
+  void progress(const std::string& what, std::size_t done, std::size_t all,
+                std::optional<double> left) const {
+    if (options_.progress) options_.progress(set_->name() + ": " + what, done, all, left);
+  }
+  bool stopped() const { return options_.stop && options_.stop(); }
+  Result<> fit();
+  std::vector<OrderedRequest> order_of(std::size_t seed) const;
+  ReplayPlan base_plan(std::size_t seed) const;
+  Result<> plan_streams();
+  Result<std::size_t> add_tasks(const EvalStrategy& strategy, std::size_t seeds, bool keep_reasons);
+  void computed_row(const std::string& name);
+  std::optional<Measured> zero_router_aiq() const;
+  Result<> swept_row(const Plan& plan);
+  void online_row(const Plan& plan);
+  Served served_by(std::size_t first, std::size_t seeds) const;
+  void add_learning_curve(const Plan& plan);
+  void add_topics();
+  void add_decisions(const Plan& plan);
+  void finish_row(StrategyRow row, const Served& served);
+  static void add_note(StrategyRow& row, const std::string& text);
+
+  const EvalOptions& options_;
+  const std::shared_ptr<QuestionSet> set_;
+  EmbeddingPool* const pool_;
+  TestColumns test_;
+  std::uint64_t unknown_costs_ = 0;  ///< test questions on which weak's or strong's cost is unknown
+  RowOptions rows_;
+  Fitted fitted_;
+  std::vector<Plan> plans_;
+  std::optional<Plan> shown_;  ///< whose decisions the report shows: the last one that learns
+  std::vector<StreamTask> tasks_;
+  std::vector<Stream> streams_;
+  DatasetReport report_;
+  /// For the table of topics: what each row served, averaged over seeds.
+  std::vector<std::pair<std::string, Served>> for_topics_;
+};
+
+}  // namespace brevet
