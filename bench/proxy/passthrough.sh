@@ -3,8 +3,8 @@
 # Usage: bench/proxy/passthrough.sh PROGRAM [SECONDS] [CONNECTIONS...]
 #   PROGRAM is called as PROGRAM UPSTREAM_URL PORT and must proxy every request (build/release/bench/proxy_loop),
 #   or is a shell command with {url} and {port} in it, such as a gateway with a generated configuration.
-# Environment: ROUNDS (3), TARGET (/v1/chat/completions), WORKERS (1: nginx processes and gateway threads). Needs nginx
-# and wrk. Prints microseconds of CPU
+# Environment: ROUNDS (3), TARGET (/v1/chat/completions), WORKERS (1: nginx processes and gateway threads), RATE (requests
+# a second offered to each; empty = as many as it takes). Needs nginx and wrk. Prints microseconds of CPU
 # (user + system, all threads) per request, the median of the rounds, and the ratio.
 set -euo pipefail
 program=${1:?program}
@@ -58,6 +58,11 @@ wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = '{"model":"m","messages":[{"role":"user","content":"' .. string.rep("Which of these is true? ", 42) .. '"}]}'
 LUA
+# The same offered load to both: every connection waits so long before its next request. Without it the faster proxy
+# is asked more often, and the slower one pays for waking peers that have nothing else to do.
+if [ -n "${RATE:-}" ]; then
+  echo "function delay() return math.floor(1000 * tonumber(os.getenv('CONNECTIONS')) / $RATE * (0.5 + math.random())) end" >>"$dir/post.lua"
+fi
 
 start() {
   "$@" >>"$dir/out.log" 2>&1 &
@@ -98,6 +103,7 @@ hz=$(getconf CLK_TCK)
 # measure PID PORT CONNECTIONS -> "microseconds requests/s errors"
 measure() {
   local before after out requests
+  export CONNECTIONS=$3
   wrk -t1 -c"$3" -d1 -s "$dir/post.lua" "http://127.0.0.1:$2$target" >/dev/null
   before=$(ticks "$1")
   out=$(wrk -t1 -c"$3" -d"$seconds" -s "$dir/post.lua" "http://127.0.0.1:$2$target")
@@ -110,7 +116,7 @@ measure() {
 }
 median() { sort -g | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
 
-echo "# $(date -u +%FT%TZ) $(nproc) cores, $(nginx -v 2>&1), wrk -t1, ${seconds}s x $rounds rounds, $workers worker(s) each, 1.1 kB POST, load $(cut -d' ' -f1 /proc/loadavg)"
+echo "# $(date -u +%FT%TZ) $(nproc) cores, $(nginx -v 2>&1), wrk -t1${RATE:+, $RATE requests/s offered}, ${seconds}s x $rounds rounds, $workers worker(s) each, 1.1 kB POST, load $(cut -d' ' -f1 /proc/loadavg)"
 for c in "${connections[@]}"; do
   : >"$dir/nginx.txt"
   : >"$dir/ours.txt"
