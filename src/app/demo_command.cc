@@ -106,8 +106,12 @@ std::string relative(const CostTotal& cost, const CostTotal& strong) {
   return fmt::format("{:.2f}", cost.known.usd() / strong.known.usd());
 }
 
+/// Whether it is known what the weak model alone would have answered: not of a real one, which is asked as we
+/// go.
+enum class WeakAlone { kKnown, kUnknown };
+
 void print_summary(const PlayWorld& world, const PlayStage& stage, const Shuffle& shuffle,
-                   const GatewayProcess& gateway) {
+                   WeakAlone weak_alone, const GatewayProcess& gateway) {
   const auto& sum = stage.summary;
   CostTotal all = sum.cost, weak;
   all.add(stage.learning.cost);
@@ -122,13 +126,16 @@ void print_summary(const PlayWorld& world, const PlayStage& stage, const Shuffle
   line("Brevet", sum.quality, relative(all, sum.strong_cost),
        fmt::format("{} of it for learning; {} to strong", relative(stage.learning.cost, sum.strong_cost),
                    percent(sum.strong_share)));
-  line("its own decisions, shuffled", shuffle.quality.mean,
-       shuffle.cost_usd && strong_usd > 0 && stage.learning.cost.unknown_count == 0
-           ? fmt::format("{:.2f}", (*shuffle.cost_usd + stage.learning.cost.known.usd()) / strong_usd)
-           : "unknown",
-       fmt::format("95% of shuffles: {} to {}", percent(shuffle.quality.low), percent(shuffle.quality.high)));
+  const bool known = weak_alone == WeakAlone::kKnown;
+  if (known)
+    line("its own decisions, shuffled", shuffle.quality.mean,
+         shuffle.cost_usd && strong_usd > 0 && stage.learning.cost.unknown_count == 0
+             ? fmt::format("{:.2f}", (*shuffle.cost_usd + stage.learning.cost.known.usd()) / strong_usd)
+             : "unknown",
+         fmt::format("95% of shuffles: {} to {}", percent(shuffle.quality.low),
+                     percent(shuffle.quality.high)));
   line("always " + world.strong, sum.always_strong, "1.00", "");
-  line("always " + world.weak, sum.always_weak, relative(weak, sum.strong_cost), "");
+  if (known) line("always " + world.weak, sum.always_weak, relative(weak, sum.strong_cost), "");
   const std::size_t quarter = std::max<std::size_t>(1, stage.played.size() / 4);
   const auto last =
       summarise({stage.played.end() - static_cast<std::ptrdiff_t>(quarter), stage.played.end()});
@@ -137,7 +144,9 @@ void print_summary(const PlayWorld& world, const PlayStage& stage, const Shuffle
              relative(last.cost, last.strong_cost));
   fmt::print(
       "  {}\n",
-      sum.quality > shuffle.quality.high
+      !known ? "What the weak model alone would have answered is not known here, so there is no shuffle "
+               "beside it."
+      : sum.quality > shuffle.quality.high
           ? "It knew where to spend: the same number of strong calls at random would have answered worse."
           : "It did not beat its own shuffle: on these questions it has shown nothing but thrift.");
   fmt::print("  Learned: {} skills, {} guides, from {} shadow calls and {} guides asked for.\n",
@@ -212,7 +221,8 @@ int demo_command(const DemoFlags& flags) {
   if (recorded && flags.requests > 0 && flags.requests < order.size()) order.resize(flags.requests);
   fmt::print("Brevet asks {} questions of http://127.0.0.1:{}/v1, model \"auto\" (strategy {}).\n",
              thousands(order.size()), (*gateway)->port(), flags.strategy);
-  fmt::print("Weak: {}. Strong: {}. {}\n\n", world->weak, world->strong,
+  fmt::print("Weak: {}. Strong: {}. {}\n\n",
+             flags.local ? "SmolLM2-135M, in the place of " + world->weak : world->weak, world->strong,
              recorded ? "Their answers are RECORDED ones of real models; guides cannot help recorded answers."
              : flags.local ? "The weak model is real and runs on this machine; the strong one is SIMULATED."
                            : "Both are SIMULATED, behind HTTP; nothing is paid.");
@@ -226,11 +236,18 @@ int demo_command(const DemoFlags& flags) {
   if (stage.played.empty()) {
     fmt::print("Nothing was asked.\n");
   } else {
-    print_summary(*world, stage, shuffle, **gateway);
+    print_summary(*world, stage, shuffle, flags.local ? WeakAlone::kUnknown : WeakAlone::kKnown, **gateway);
   }
   if (!flags.json.empty()) {
     auto out = to_json(stage);
     out["shuffle_quality"] = to_json(shuffle.quality);
+    if (flags.local) {
+      // All of these need what the weak model alone would have answered.
+      for (const char* unknown :
+           {"shuffle_quality", "always_weak", "ideal_static", "ideal_static_strong_share",
+            "relative_to_ideal", "strong_calls_against_ideal", "random_mixture", "gain"})
+        out[unknown] = nullptr;
+    }
     out["world"] = world->name;
     out["strategy"] = flags.strategy;
     std::ofstream(flags.json) << json::serialize(out) << "\n";
