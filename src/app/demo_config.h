@@ -28,11 +28,4 @@ Result<Config> play_config(const PlayWorld& world, const PlayConfig& options);
 /// What `brevet serve` runs without a configuration: two simulated models in process, route `auto`.
 Result<Config> embedded_config();
 
-/// Splits "name{key=value;...}" into a name and options. Errors: bad_option.
-struct StrategyText {
-  std::string name;
-  std::map<std::string, OptionScalar> options;
-};
-Result<StrategyText> parse_strategy_text(const std::string& text);
-
 }  // namespace brevet

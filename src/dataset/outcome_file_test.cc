@@ -9,13 +9,14 @@
 #include <fstream>
 #include <set>
 
+#include "base/test_folder.h"
 #include "dataset/prompt_text.h"
 
 namespace brevet {
 namespace {
 
 std::string temp_file(const std::string& name, const std::string& content) {
-  const auto path = std::filesystem::path(testing::TempDir()) /
+  const auto path = std::filesystem::path(test_folder()) /
                     (std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) + name);
   std::ofstream(path, std::ios::binary) << content;
   return path.string();

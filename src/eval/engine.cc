@@ -3,26 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <set>
 
 #include "eval/set_evaluation.h"
+#include "strategy/strategy_text.h"
 
 namespace brevet {
 namespace {
-
-OptionValue option_of(const std::string& text) {
-  if (text == "true" || text == "false") return text == "true";
-  const char* end = text.data() + text.size();
-  std::int64_t whole = 0;
-  if (const auto read = std::from_chars(text.data(), end, whole); read.ec == std::errc{} && read.ptr == end)
-    return whole;
-  double number = 0;
-  if (const auto read = std::from_chars(text.data(), end, number); read.ec == std::errc{} && read.ptr == end)
-    return number;
-  return text;
-}
 
 /// The test questions that the other set was not fitted on (files share questions), and the scores of those.
 TestColumns without_fitted(const SetEvaluation& on, const SetEvaluation& from,
@@ -51,28 +39,9 @@ const std::vector<std::string>& baseline_names() {
 }
 
 Result<EvalStrategy> parse_eval_strategy(const std::string& text) {
-  EvalStrategy out;
-  out.text = text;
-  const auto brace = text.find('{');
-  out.name = text.substr(0, brace);
-  if (brace != std::string::npos) {
-    if (text.back() != '}') {
-      return fail(ErrorKind::kCallerInvalid, "bad_option",
-                  "'" + text + "' is not of the form name{key=value;...}.", "strategies");
-    }
-    std::string rest = text.substr(brace + 1, text.size() - brace - 2);
-    while (!rest.empty()) {
-      const auto semicolon = rest.find(';');
-      const auto part = rest.substr(0, semicolon);
-      rest = semicolon == std::string::npos ? "" : rest.substr(semicolon + 1);
-      const auto equals = part.find('=');
-      if (equals == std::string::npos || equals == 0) {
-        return fail(ErrorKind::kCallerInvalid, "bad_option",
-                    "'" + part + "' in '" + text + "' is not of the form key=value.", "strategies");
-      }
-      out.options[part.substr(0, equals)] = option_of(part.substr(equals + 1));
-    }
-  }
+  auto parsed = parse_strategy_text(text);
+  if (!parsed) return fail(parsed.error());
+  EvalStrategy out{text, std::move(parsed->name), std::move(parsed->options)};
   if (computed_baseline(out.name) && out.options.empty()) return out;
   auto made = make_serving_strategy(out.name, out.options);
   if (!made) return fail(made.error());
@@ -134,6 +103,7 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
         std::optional<double> at_home;
         std::vector<TransferRow> rows;
         for (const auto& from : sets) {
+          if (options.stop && options.stop()) return fail(interrupted_error());
           auto scores = on->swept_scores(strategy, from->fitted(), from->set().models().front(),
                                          from->set().models().back());
           if (!scores) return fail(scores.error());

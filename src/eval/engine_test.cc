@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/random.h"
+#include "base/test_folder.h"
 #include "eval/report_json.h"
 
 namespace brevet {
@@ -17,7 +18,7 @@ namespace {
 
 /// `count` questions; weak is right where the text is about sums (or, without a rule, by a fair coin).
 std::string write_file(const std::string& name, int count, bool rule, bool costs = true) {
-  const auto path = (std::filesystem::path(testing::TempDir()) / name).string();
+  const auto path = (std::filesystem::path(test_folder()) / name).string();
   auto writer = OutcomeWriter::create(path).value();
   for (int i = 0; i < count; ++i) {
     OutcomeRecord record;
@@ -122,7 +123,7 @@ TEST(Engine, NothingToLearnIsSaidToDoNothing) {
 
 TEST(Engine, AStrategyThatNeverDecidesIsSaidToDoNothing) {
   // Scores and costs that no float holds exactly: rounding must not look like a gain.
-  const auto path = (std::filesystem::path(testing::TempDir()) / "engine_nothing.jsonl").string();
+  const auto path = (std::filesystem::path(test_folder()) / "engine_nothing.jsonl").string();
   {
     auto writer = OutcomeWriter::create(path).value();
     for (int i = 0; i < 300; ++i) {
@@ -201,7 +202,7 @@ TEST(Engine, SameSeedSameBytesOnAnyNumberOfThreads) {
 }
 
 TEST(Engine, AnInterruptedRunGoesOnAndGivesTheSame) {
-  const auto work = std::filesystem::path(testing::TempDir()) / "brevet_engine_work";
+  const auto work = std::filesystem::path(test_folder()) / "brevet_engine_work";
   std::filesystem::remove_all(work);
   auto options = options_for(write_file("engine_resume.jsonl", 300, true), {"adaptive"});
   const auto whole = without_timing(evaluate(options, nullptr).value());
@@ -265,8 +266,8 @@ TEST(Engine, FittedStrategiesSeeOnlyTheFittingSplit) {
   const auto set = QuestionSet::load(options.sets.front()).value();
   std::vector<bool> fitting(set->size());
   for (const auto question : set->split().fitting) fitting[question] = true;
-  const auto turned = (std::filesystem::path(testing::TempDir()) / "engine_turned.jsonl").string();
-  const auto all_turned = (std::filesystem::path(testing::TempDir()) / "engine_all_turned.jsonl").string();
+  const auto turned = (std::filesystem::path(test_folder()) / "engine_turned.jsonl").string();
+  const auto all_turned = (std::filesystem::path(test_folder()) / "engine_all_turned.jsonl").string();
   for (const bool all : {false, true}) {
     auto records = read_outcome_file(honest).value();
     auto writer = OutcomeWriter::create(all ? all_turned : turned).value();

@@ -6,13 +6,14 @@
 
 #include <filesystem>
 #include <set>
+#include "base/test_folder.h"
 
 namespace brevet {
 namespace {
 
 /// 300 questions of two kinds: the weak model is right on sums and wrong on capitals, strong always right.
 std::string write_file(const std::string& name) {
-  const auto path = (std::filesystem::path(testing::TempDir()) / name).string();
+  const auto path = (std::filesystem::path(test_folder()) / name).string();
   auto writer = OutcomeWriter::create(path).value();
   for (int i = 0; i < 300; ++i) {
     OutcomeRecord record;
@@ -169,7 +170,7 @@ TEST(Replay, FrozenMemoryIsReadAndNeverChanged) {
 
 TEST(Replay, TheTruthReachesTheLearnerOnlyWhenAskedFor) {
   // Weak and strong give the same letter to a question that both get wrong: they agree, and neither is right.
-  const auto path = (std::filesystem::path(testing::TempDir()) / "replay_truth.jsonl").string();
+  const auto path = (std::filesystem::path(test_folder()) / "replay_truth.jsonl").string();
   {
     auto writer = OutcomeWriter::create(path).value();
     for (int i = 0; i < 40; ++i) {

@@ -450,7 +450,6 @@ Result<DatasetReport> SetEvaluation::run() {
   }
   add_topics();
   if (shown_ && options_.show_decisions) add_decisions(*shown_);
-  const auto singles = single_models(set_->table());
   const double strong_cost = test_.costs_known() ? mean_of(test_.strong_cost) : 0;
   for (std::size_t m = 0; m < set_->models().size(); ++m) {
     double quality = 0;

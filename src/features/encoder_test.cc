@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include "base/test_folder.h"
 
 namespace brevet {
 namespace {
@@ -104,7 +105,7 @@ TEST_F(Encoder, a_short_message_is_read_with_the_turn_before) {
 TEST_F(Encoder, says_what_it_cannot_open) {
   EXPECT_EQ(make_encoder({.folder = "/nonexistent"}).error().code, "encoder_unreadable");
   EXPECT_EQ(make_encoder({.folder = folder(), .pieces_max = 2}).error().code, "encoder_unusable");
-  const auto temporary = std::filesystem::path(testing::TempDir()) / "encoder_test";
+  const auto temporary = std::filesystem::path(test_folder()) / "encoder_test";
   std::filesystem::create_directories(temporary);
   std::ofstream(temporary / "model.onnx") << "not a model";
   EXPECT_EQ(make_encoder({.folder = temporary.string()}).error().code, "vocabulary_unreadable");

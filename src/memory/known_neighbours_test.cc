@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "base/random.h"
+#include "base/test_folder.h"
 #include "memory/vector_index.h"
 
 namespace brevet {
@@ -82,7 +83,7 @@ TEST(KnownNeighbours, AVectorFromElsewhereOrTwiceIsStillFound) {
 }
 
 TEST(KnownNeighbours, KeptOnDiskAndMadeAnewWhenTorn) {
-  const auto folder = std::filesystem::path(testing::TempDir()) / "brevet_known_neighbours";
+  const auto folder = std::filesystem::path(test_folder()) / "brevet_known_neighbours";
   std::filesystem::remove_all(folder);
   auto vectors = unit_vectors(50, 8);
   vectors[9] = nullptr;

@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "net/http_parser.h"
+#include "net/response_text.h"
 #include "net/waiter.h"
 
 namespace brevet::net {
@@ -42,61 +43,6 @@ constexpr std::chrono::seconds kLinger{2};
 constexpr std::chrono::milliseconds kUnwind{2'000};  ///< for cancelled handlers to end in drain()
 constexpr int kBacklog = 4096;
 constexpr Time kNever = Time::max();
-
-struct Reason {
-  int status;
-  const char* text;
-};
-constexpr Reason kReasons[] = {{200, "OK"},
-                               {201, "Created"},
-                               {202, "Accepted"},
-                               {204, "No Content"},
-                               {304, "Not Modified"},
-                               {400, "Bad Request"},
-                               {401, "Unauthorized"},
-                               {402, "Payment Required"},
-                               {403, "Forbidden"},
-                               {404, "Not Found"},
-                               {405, "Method Not Allowed"},
-                               {408, "Request Timeout"},
-                               {409, "Conflict"},
-                               {413, "Payload Too Large"},
-                               {415, "Unsupported Media Type"},
-                               {422, "Unprocessable Entity"},
-                               {429, "Too Many Requests"},
-                               {431, "Request Header Fields Too Large"},
-                               {500, "Internal Server Error"},
-                               {501, "Not Implemented"},
-                               {502, "Bad Gateway"},
-                               {503, "Service Unavailable"},
-                               {504, "Gateway Timeout"},
-                               {529, "Overloaded"}};
-const char* reason_of(int status) {
-  for (const auto& reason : kReasons) {
-    if (reason.status == status) return reason.text;
-  }
-  return "Status";
-}
-
-void append_number(std::string& out, std::uint64_t value, int base = 10) {
-  std::array<char, 24> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, base).ptr;
-  out.append(digits.data(), end);
-}
-
-/// Header text of a handler must not be able to start another header.
-void append_header_text(std::string& out, std::string_view text) {
-  if (single_line(text)) {
-    out.append(text);
-    return;
-  }
-  for (const char c : text) out += c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
-}
-
-bool is_ours(std::string_view name) {
-  return equal_ignoring_case(name, "content-length") || equal_ignoring_case(name, "connection") ||
-         equal_ignoring_case(name, "transfer-encoding") || equal_ignoring_case(name, "date");
-}
 
 class Connection;
 

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <filesystem>
 
+#include "base/test_folder.h"
 #include "record/cell.h"
 #include "record/command_scorer.h"
 
@@ -171,7 +172,7 @@ Score by_command(const std::string& command, std::string answer = "42", int time
   CommandOptions options;
   options.command = command;
   options.timeout = std::chrono::milliseconds(timeout_ms);
-  options.folder = testing::TempDir();
+  options.folder = test_folder();
   ScoredAnswer scored{"q1", "m|s=2", "What?", std::move(answer), "right"};
   Result<Score> out = fail(ErrorKind::kInternal, "none", "The command did not run.");
   asio::io_context context(1);

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/test_folder.h"
 #include "dataset/prompt_text.h"
 #include "domain/markers.h"
 #include "net/test_peer.h"
@@ -33,7 +34,7 @@ constexpr const char* kFile =
     R"({"id":"q/4","dataset":"d","prompt":"2 + 2?","answer":"4","models":{"weak":{"score":0,"pred":"5"}}})";
 
 std::string data_path() {
-  const auto path = std::filesystem::path(testing::TempDir()) / "brevet_recorded_model_test.jsonl";
+  const auto path = std::filesystem::path(test_folder()) / "brevet_recorded_model_test.jsonl";
   std::ofstream(path, std::ios::binary) << kFile;
   return path.string();
 }
