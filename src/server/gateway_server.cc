@@ -362,7 +362,7 @@ class Server final : public GatewayServer {
     if (stream) co_await sink.close();
     metrics_.in_flight.fetch_sub(1);
     exchange.status = sink.status();
-    if (decision) metrics_.decided(*decision);
+    if (decision) sink.count(*decision);
     if (broken && exchange.status == 0) {
       auto error = make_error(ErrorKind::kInternal, "internal", "The gateway failed; its log says why.");
       co_await refuse(exchange, std::move(error));

@@ -77,6 +77,11 @@ HttpResponseSink::~HttpResponseSink() {
   if (counted_stream_) metrics_.streams.fetch_sub(1);
 }
 
+void HttpResponseSink::count(const Decision& decision) {
+  if (std::exchange(counted_, true)) return;
+  metrics_.decided(decision);
+}
+
 Task<void> HttpResponseSink::open() {
   if (!options_.stream) co_return;
   const auto executor = co_await asio::this_coro::executor;
@@ -185,6 +190,7 @@ Task<Result<>> HttpResponseSink::event(std::string data) {
 }
 
 Task<Result<>> HttpResponseSink::end(const Decision& decision, std::optional<Error> error) {
+  count(decision);
   net::HttpHeaders fields;
   fields.push_back({"x-brevet-decision", one_line(decision.id)});
   add_money(fields, decision);
@@ -196,6 +202,7 @@ Task<Result<>> HttpResponseSink::end(const Decision& decision, std::optional<Err
 }
 
 Task<Result<>> HttpResponseSink::whole(const Decision& decision, Attempt& served) {
+  count(decision);
   static const Answer kNothing;
   const Answer& answer = served.answer ? *served.answer : kNothing;
   if (!options_.stream) {
@@ -239,6 +246,7 @@ Task<Result<>> HttpResponseSink::whole(const Decision& decision, Attempt& served
 }
 
 Task<Result<>> HttpResponseSink::fail(const Decision& decision, const Error& error) {
+  count(decision);
   if (line_) co_await wait_for_line();
   if (line_ && line_->started) {
     status_ = 200;

@@ -49,6 +49,9 @@ class HttpResponseSink final : public ResponseSink {
 
   /// Status that was sent, 0 when none was: then the client had gone.
   int status() const { return status_; }
+  /// Counts the decision in the metrics, once: before the answer's last byte, so that whoever has read an
+  /// answer finds it counted. The caller counts what ended without an answer.
+  void count(const Decision& decision);
 
  private:
   struct Line;
@@ -64,6 +67,7 @@ class HttpResponseSink final : public ResponseSink {
   std::shared_ptr<Line> line_;  ///< shared with the ping loop; null when no stream was asked for
   int status_ = 0;
   bool counted_stream_ = false;
+  bool counted_ = false;
 };
 
 }  // namespace brevet
