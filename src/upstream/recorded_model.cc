@@ -1,5 +1,7 @@
 #include "upstream/recorded_model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <unordered_set>
@@ -212,7 +214,10 @@ Result<ModelClientPtr> make_recorded_model(std::shared_ptr<const RecordedAnswers
 }
 
 std::string score_only_answer(double score, std::string_view model) {
-  if (score >= 0.5) return "The answer is (A).";
+  if (score >= 1) return "The answer is (A).";
+  // JSON is compared by value whatever the question asks for, so that graded scores are equal or not to the
+  // last digit; the letter is there for comparisons with a plain answer to a question that lists options.
+  if (score >= 0.5) return fmt::format(R"(["B", {}])", score);
   // The word differs from model to model, so that two wrong answers are never equal, and is made of small
   // letters alone, so that it holds neither an option nor a number.
   std::string word;

@@ -9,9 +9,10 @@
 //
 // What is played: the recorded response; else "The answer is (X)." with the recorded prediction; with a null
 // prediction a text that states no answer. Files with scores only hold no text at all, so one is made from
-// which comparing concludes what scores can say (both right = same, one right = different, both wrong =
-// cannot tell): score >= .5 plays "The answer is (A)." whatever the right letter is, a lower score a short
-// text without an option, a number or a word in common with it, and different for each model.
+// which comparing concludes what scores can say (right from .5 on; both right and equal = same, different
+// scores = different, both wrong = cannot tell): score 1 plays "The answer is (A)." whatever the right letter
+// is, a score from .5 on a short JSON list that states the score, a lower one a short text without an
+// option, a number or a word in common with these, and different for each model.
 //
 // Does not retry, break or limit: nothing real is behind it.
 #pragma once
