@@ -67,7 +67,7 @@ const Comparison* Evidence::comparison(int first, int second) const {
   return nullptr;
 }
 
-Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& given) {
+Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& given, RouterPtr router) {
   const StrategyKind* kind = nullptr;
   std::vector<std::string> names;
   for (const auto& row : strategies()) {
@@ -112,10 +112,29 @@ Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& giv
     }
     complete[key] = std::move(checked);
   }
-  return kind->make(complete);
+  if (!router) {
+    if (kind->make) return kind->make(complete);
+    return fail(
+        ErrorKind::kCallerInvalid, "router_missing",
+        fmt::format("Strategy '{}' reads a trained router, and none was given. `brevet train {}` makes "
+                    "one; name its file in the option 'router'.",
+                    name, name),
+        "router");
+  }
+  if (!kind->make_trained) {
+    return fail(ErrorKind::kCallerInvalid, "router_not_read",
+                fmt::format("Strategy '{}' reads no trained router, and one was given.", name), "router");
+  }
+  if (router->info().kind != name) {
+    return fail(ErrorKind::kCallerInvalid, "router_kind_mismatch",
+                fmt::format("Strategy '{}' was given a router of kind '{}'.", name, router->info().kind),
+                "router");
+  }
+  return kind->make_trained(complete, std::move(router));
 }
 
-Result<StrategyPtr> make_serving_strategy(std::string_view name, const OptionValues& given) {
+Result<StrategyPtr> make_serving_strategy(std::string_view name, const OptionValues& given,
+                                          RouterPtr router) {
   for (const auto& kind : strategies()) {
     if (kind.name != name || !kind.shadow_plan) continue;
     return fail(
@@ -126,7 +145,7 @@ Result<StrategyPtr> make_serving_strategy(std::string_view name, const OptionVal
             name, name),
         "strategy");
   }
-  return make_strategy(name, given);
+  return make_strategy(name, given, std::move(router));
 }
 
 }  // namespace brevet

@@ -21,6 +21,7 @@
 #include "domain/features.h"
 #include "domain/memory_entry.h"
 #include "memory/snapshot.h"
+#include "router/router.h"
 #include "strategy/share_dial.h"
 
 namespace brevet {
@@ -115,6 +116,9 @@ struct Step {
   /// What the strategy's dial was compared with, higher = weak is better; evaluation sweeps a static router
   /// over it. Empty where nothing was compared.
   std::optional<double> score = {};
+  /// Predicted quality (0..1) of each of RequestView::candidates, in their order, where a router predicted
+  /// it.
+  std::vector<float> qualities = {};
 };
 
 /// Everything fetched so far. An empty optional = not asked yet; asked and not found has its own state.
@@ -177,16 +181,21 @@ struct StrategyKind {
   bool remembers = true;
   Result<StrategyPtr> (*make)(const OptionValues& complete) =
       nullptr;  ///< all options present, types and bounds checked
+  /// For what reads a router that was fitted offline instead of what is remembered; null otherwise. Without a
+  /// router such a strategy cannot be made (router_missing), unless it has `make` as well.
+  Result<StrategyPtr> (*make_trained)(const OptionValues& complete, RouterPtr router) = nullptr;
 };
 
 /// Every strategy of the product, in one readable list (strategies.cc).
 const std::vector<StrategyKind>& strategies();
 
-/// Fills defaults, checks names, types and bounds, makes it. Errors: unknown_strategy, unknown_option (with
-/// the nearest name), bad_option.
-Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& given);
+/// Fills defaults, checks names, types and bounds, makes it. `router` is for strategies that read one.
+/// Errors: unknown_strategy, unknown_option (with the nearest name), bad_option, router_missing (it needs a
+/// router and none was given), router_not_read (one was given that it does not read), router_kind_mismatch.
+Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& given, RouterPtr router = {});
 
 /// For a route: a shadow plan never serves an answer, so it is refused (shadow_plan_cannot_serve).
-Result<StrategyPtr> make_serving_strategy(std::string_view name, const OptionValues& given);
+Result<StrategyPtr> make_serving_strategy(std::string_view name, const OptionValues& given,
+                                          RouterPtr router = {});
 
 }  // namespace brevet
