@@ -113,7 +113,7 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
           StrategyRow row;
           RowOptions quick{options.bootstrap_rounds, options.seed,
                            static_cast<unsigned>(std::max(1, options.threads))};
-          fill_curve_metrics(row, test, sweep, quick);
+          fill_curve_metrics(row, test, sweep, {}, quick);
           Served served;
           served.quality.emplace_back();
           served.strong.emplace_back();

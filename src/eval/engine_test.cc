@@ -163,6 +163,38 @@ TEST(Engine, RowsAreMeansOverRequestsWhereQuestionsRepeat) {
   EXPECT_NEAR(row.quality->mean, all.quality->mean, 1e-9);
 }
 
+TEST(Engine, BaselinesWeighQuestionsByHowOftenTheOrdersAskThem) {
+  auto options = options_for(write_file("engine_asked.jsonl", 300, true), {});
+  options.order = parse_order("random+repeats=.5").value();
+  const auto report = evaluate(options, nullptr).value();
+  // The same from the orders by hand.
+  const auto set = QuestionSet::load(options.sets.front()).value();
+  const auto& test = set->split().test;
+  std::vector<std::uint32_t> topic;
+  for (const auto question : test) topic.push_back(set->topic(question));
+  double right = 0;
+  double requests = 0;
+  for (std::size_t seed = 0; seed < options.seeds; ++seed) {
+    for (const auto& request : make_order(test.size(), topic, options.order, options.seed + seed)) {
+      right += set->score(test[request.question], 0);
+      requests += 1;
+    }
+  }
+  double once = 0;
+  for (const auto question : test) once += set->score(question, 0);
+  const double weak = right / requests;
+  ASSERT_GT(std::abs(weak - once / static_cast<double>(test.size())), 1e-4) << "the test would show nothing";
+  EXPECT_NEAR(row_of(report, "always_weak").quality->mean, weak, 1e-9);
+  EXPECT_NEAR(row_of(report, "random_mixture").quality->mean, weak + .5 * (1 - weak), 1e-9);
+  EXPECT_NEAR(row_of(report, "random_mixture").apgr->mean, .5, 1e-9);
+  EXPECT_NEAR(row_of(report, "oracle").cost_rel->mean, weak * .1 + (1 - weak), 1e-9);
+  EXPECT_NEAR(row_of(report, "always_strong").cost_rel->mean, 1, 1e-12);
+  EXPECT_EQ(row_of(report, "always_weak").seeds, 3U);
+  const auto& knn = row_of(report, "knn");  // without embeddings strong serves everything
+  EXPECT_NEAR(knn.cost_rel->mean, 1, 1e-9);
+  EXPECT_NEAR(report.datasets.front().plane.single_models.front().point.quality.mean, weak, 1e-9);
+}
+
 TEST(Engine, AnotherBoundThanTheDialHasNoCurveOfTheDial) {
   const auto options = options_for(write_file("engine_bound.jsonl", 300, true),
                                    {"adaptive{min_agreement=.9;outcomes_min=20}"});
@@ -300,6 +332,33 @@ TEST(Engine, FittedStrategiesSeeOnlyTheFittingSplit) {
   EXPECT_GT(auroc_before.mean, .95) << "kNN knows the rule";
   EXPECT_LT(auroc_after.mean, .05) << "and is wrong where the rule was turned round";
   EXPECT_NE(before, refitted) << "it does follow what it is fitted on";
+}
+
+TEST(Engine, FittedStrategiesPayTheirLabelsBeforeTheFirstRequest) {
+  KindPool pool;
+  auto options = options_for(write_file("engine_labels.jsonl", 1400, true), {});
+  for (const char* order : {"random", "random+repeats=.3"}) {
+    options.order = parse_order(order).value();
+    const auto report = evaluate(options, &pool).value();
+    const auto& row = row_of(report, "knn");
+    const auto& curves = report.datasets.front().learning;
+    const auto knn =
+        std::find_if(curves.begin(), curves.end(), [](const auto& curve) { return curve.strategy == "knn"; });
+    ASSERT_NE(knn, curves.end());
+    ASSERT_EQ(knn->points.size(), 2U);
+    const auto& first = knn->points.front();
+    const auto& last = knn->points.back();
+    EXPECT_EQ(first.requests, 1000U);
+    EXPECT_GT(last.requests, 1000U);
+    // 60 labels at 1.1 of strong's price, spread over what was served by then.
+    EXPECT_NEAR(first.cost_rel_with_learning->mean - first.cost_rel->mean, 60 * 1.1 / 1000, 1e-9);
+    EXPECT_NEAR(last.cost_rel_with_learning->mean - last.cost_rel->mean,
+                60 * 1.1 / static_cast<double>(last.requests), 1e-9);
+    EXPECT_NEAR(last.cost_rel->mean, row.cost_rel->mean, 1e-9);
+    EXPECT_NEAR(last.cost_rel_with_learning->mean, row.cost_rel_with_learning->mean, 1e-9);
+    EXPECT_NEAR(last.quality->mean, row.quality->mean, 1e-9);
+    EXPECT_NEAR(last.strong_share->mean, row.strong_share->mean, 1e-9);
+  }
 }
 
 TEST(Engine, BadUseIsAClearError) {

@@ -488,7 +488,10 @@ std::string report_html(const EvalReport& report) {
   return out +
          "</main>\n<footer><p class=\"sub\">Shares and CPT are shares of the requests that the strong model "
          "serves. APGR: average "
-         "share of the quality gap recovered, .5 is chance. AIQ: average quality over the range of costs. "
+         "share of the quality gap recovered, .5 is chance. Costs hold serving and what is learned while "
+         "serving; "
+         "the labels of fitted strategies are in the cost with learning alone. AIQ: average quality over the "
+         "range of costs. "
          "Formulas and their "
          "limits: docs/evaluation-protocol.md.</p></footer></body></html>\n";
 }

@@ -226,12 +226,14 @@ std::string report_table(const EvalReport& report) {
   out += "\n" + wrapped(
                     "retain: quality / always_strong. cost: always_strong = 1, everything paid while "
                     "serving, shadows and "
-                    "guides included; +fit: and the fitting labels. strong, CPT and worst (the group that "
+                    "guides included; +fit and +learn: and the fitting labels, which cost leaves out. "
+                    "strong, CPT and worst (the group that "
                     "keeps least of "
                     "strong) are fractions. verdict: against the strategy's own "
                     "decisions, shuffled. " +
                         std::to_string(report.run.seeds) + " seeds, order " + report.run.order +
-                        "; intervals: 95%, paired bootstrap.",
+                        "; what is learned is visible after " + grouped(report.run.lag) +
+                        " further requests" + "; intervals: 95%, paired bootstrap.",
                     "", "");
   for (const auto& note : report.notes) out += wrapped(note, "note: ", "  ");
   return out;

@@ -25,11 +25,6 @@ double sum_of(const std::vector<double>& values, std::span<const std::uint32_t> 
   for (std::size_t i = 0; i < values.size(); ++i) sum += values[i] * weights[i];
   return sum;
 }
-double mean_of(const std::vector<double>& values, std::span<const std::uint32_t> weights) {
-  double total = 0;
-  for (const auto weight : weights) total += weight;
-  return total > 0 ? sum_of(values, weights) / total : 0;
-}
 
 Optional ratio(double a, double b) {
   return b > 0 ? Optional(a / b) : std::nullopt;
@@ -222,61 +217,139 @@ void fill_operating_point(StrategyRow& row, const TestColumns& test, const Serve
   fill_worst_group(row, test, served, groups, options);
 }
 
-void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const DialStreams& dial,
+std::span<const std::uint32_t> weights_as_asked(const TimesAsked& asked,
+                                                std::span<const std::uint32_t> weights,
+                                                std::span<const std::uint32_t> orders,
+                                                std::vector<std::uint32_t>& scratch) {
+  if (asked.empty()) return weights;
+  scratch.assign(weights.size(), 0);
+  for (const auto order : orders) {
+    const auto& times = asked[order];
+    for (std::size_t q = 0; q < scratch.size(); ++q) scratch[q] += static_cast<std::uint32_t>(times[q]);
+  }
+  for (std::size_t q = 0; q < scratch.size(); ++q) scratch[q] *= weights[q];
+  return scratch;
+}
+
+DialSums dial_sums(const Served& served) {
+  DialSums out;
+  const std::size_t orders = served.quality.size();
+  const std::size_t n = orders > 0 ? served.quality.front().size() : 0;
+  const bool costs = !served.cost.empty();
+  for (auto* column : {&out.count, &out.quality, &out.strong}) column->assign(n, 0);
+  if (costs) out.cost.assign(n, 0);
+  out.orders.resize(orders);
+  DialSums::Totals all;
+  const auto share = orders > 0 ? 1 / static_cast<double>(orders) : 0;
+  for (std::size_t s = 0; s < orders; ++s) {
+    auto& total = out.orders[s];
+    const auto add = [&](std::vector<double>& column, double DialSums::Totals::*field, std::size_t q,
+                         double value) {
+      column[q] += value * share;
+      total.*field += value;
+      all.*field += value * share;
+    };
+    for (std::size_t q = 0; q < n; ++q) {
+      add(out.count, &DialSums::Totals::count, q, served.count.empty() ? 1 : served.count[s][q]);
+      add(out.quality, &DialSums::Totals::quality, q, served.quality[s][q]);
+      add(out.strong, &DialSums::Totals::strong, q, served.strong[s][q]);
+      if (!costs) continue;
+      const double learning = served.learning.empty() ? 0 : served.learning[s][q];
+      add(out.cost, &DialSums::Totals::cost, q, served.cost[s][q] + learning);
+    }
+  }
+  for (auto& order : out.orders) {
+    order.count -= all.count;
+    order.quality -= all.quality;
+    order.strong -= all.strong;
+    order.cost -= all.cost;
+  }
+  return out;
+}
+
+namespace {
+
+/// Where a setting lies on the plane, by the drawn questions and orders.
+std::optional<DialPoint> dial_point(const DialSums& sums, std::span<const std::uint32_t> weights,
+                                    std::span<const std::uint32_t> orders) {
+  DialSums::Totals total;
+  total.count = sum_of(sums.count, weights);
+  total.quality = sum_of(sums.quality, weights);
+  total.strong = sum_of(sums.strong, weights);
+  total.cost = sum_of(sums.cost, weights);
+  if (sums.orders.size() > 1) {
+    double drawn = 0;
+    for (const auto weight : weights) drawn += weight;
+    const double part = drawn / static_cast<double>(weights.size()) /
+                        static_cast<double>(std::max<std::size_t>(1, orders.size()));
+    for (const auto order : orders) {
+      const auto& more = sums.orders[order];
+      total.count += part * more.count;
+      total.quality += part * more.quality;
+      total.strong += part * more.strong;
+      total.cost += part * more.cost;
+    }
+  }
+  if (!(total.count > 0)) return std::nullopt;
+  DialPoint out{std::clamp(total.strong / total.count, 0.0, 1.0), total.quality / total.count, {}};
+  if (!sums.cost.empty()) out.cost = total.cost / total.count;
+  return out;
+}
+
+}  // namespace
+
+void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const Dial& dial,
                         const RowOptions& options) {
-  const bool costs = test.costs_known() && !dial.cost.empty();
+  std::size_t orders = 1;
+  for (const auto& setting : dial.settings) orders = std::max(orders, setting.orders.size());
   const auto figures = bootstrap_weighted(
-      test.questions.size(), 1, 4,
-      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t>, std::span<Optional> out) {
-        DialPoint weak{0, mean_of(test.weak, weights), {}};
-        DialPoint strong{1, mean_of(test.strong, weights), {}};
-        if (costs) {
-          weak.cost = mean_of(test.weak_cost, weights);
-          strong.cost = mean_of(test.strong_cost, weights);
-        }
+      test.questions.size(), orders, 4,
+      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t> drawn,
+          std::span<Optional> out) {
+        const auto weak = dial_point(dial.weak, weights, drawn);
+        const auto strong = dial_point(dial.strong, weights, drawn);
+        if (!weak || !strong) return;
         std::vector<DialPoint> points;
-        for (std::size_t i = 0; i < dial.quality.size(); ++i) {
-          double requests = 0;
-          if (dial.count.empty()) {
-            for (const auto weight : weights) requests += weight;
-          } else {
-            requests = sum_of(dial.count[i], weights);
-          }
-          if (!(requests > 0)) return;
-          points.push_back(
-              {sum_of(dial.strong[i], weights) / requests, sum_of(dial.quality[i], weights) / requests, {}});
-          if (costs) points.back().cost = sum_of(dial.cost[i], weights) / requests;
+        for (const auto& setting : dial.settings) {
+          const auto point = dial_point(setting, weights, drawn);
+          if (!point) return;
+          points.push_back(*point);
         }
-        curve_metrics(anchored_curve(std::move(points), weak, strong), weak.cost, strong.cost, out);
+        curve_metrics(anchored_curve(std::move(points), *weak, *strong), weak->cost, strong->cost, out);
       },
-      bootstrap_options(test, options, Resample::kQuestions));
+      bootstrap_options(test, options, Resample::kQuestionsAndOrders));
   take_curve_metrics(row, figures);
 }
 
 void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const StaticSweep& sweep,
-                        const RowOptions& options) {
+                        const TimesAsked& asked, const RowOptions& options) {
   const auto figures = bootstrap_weighted(
-      test.questions.size(), 1, 4,
-      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t>, std::span<Optional> out) {
+      test.questions.size(), std::max<std::size_t>(1, asked.size()), 4,
+      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t> orders,
+          std::span<Optional> out) {
         thread_local Curve curve;
-        sweep.sweep(weights, curve);
+        thread_local std::vector<std::uint32_t> scratch;
+        sweep.sweep(weights_as_asked(asked, weights, orders, scratch), curve);
         if (curve.empty()) return;
         curve_metrics(curve, curve.front().cost, curve.back().cost, out);
       },
-      bootstrap_options(test, options, Resample::kQuestions));
+      bootstrap_options(test, options, Resample::kQuestionsAndOrders));
   take_curve_metrics(row, figures);
 }
 
 std::vector<std::optional<Measured>> swept_qualities(const TestColumns& test, const StaticSweep& sweep,
+                                                     const TimesAsked& asked,
                                                      const std::vector<double>& shares,
                                                      const RowOptions& options) {
-  auto bootstrap = bootstrap_options(test, options, Resample::kQuestions);
+  auto bootstrap = bootstrap_options(test, options, Resample::kQuestionsAndOrders);
   bootstrap.rounds = std::min(options.rounds, 200);
   return bootstrap_weighted(
-      test.questions.size(), 1, shares.size(),
-      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t>, std::span<Optional> out) {
+      test.questions.size(), std::max<std::size_t>(1, asked.size()), shares.size(),
+      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t> orders,
+          std::span<Optional> out) {
         thread_local Curve curve;
-        sweep.sweep(weights, curve);
+        thread_local std::vector<std::uint32_t> scratch;
+        sweep.sweep(weights_as_asked(asked, weights, orders, scratch), curve);
         for (std::size_t i = 0; i < shares.size(); ++i) out[i] = quality_at_share(curve, shares[i]);
       },
       bootstrap);

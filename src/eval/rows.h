@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,18 +44,44 @@ struct RowOptions {
 void fill_operating_point(StrategyRow& row, const TestColumns& test, const Served& served,
                           const std::vector<std::string>& groups, const RowOptions& options);
 
-/// The settings of an online strategy's dial: figures by question, averaged over seeds, [setting][question].
-struct DialStreams {
-  std::vector<std::vector<double>> count;  ///< requests by question; empty = once each, the others are sums
-  std::vector<std::vector<double>> quality, strong, cost;
+/// How often each order asks each question, [order][question]; empty = once each in every order.
+using TimesAsked = std::vector<std::vector<double>>;
+/// The weights of a resample: questions as they were drawn, times how often the drawn orders ask them.
+/// `scratch` keeps the result where there is one to make.
+std::span<const std::uint32_t> weights_as_asked(const TimesAsked& asked,
+                                                std::span<const std::uint32_t> weights,
+                                                std::span<const std::uint32_t> orders,
+                                                std::vector<std::uint32_t>& scratch);
+
+/// One setting of a dial: sums over the times that a question was asked, averaged over orders, and how far
+/// each order as a whole lies from that average.
+struct DialSums {
+  struct Totals {
+    double count = 0, quality = 0, strong = 0, cost = 0;
+  };
+  std::vector<double> count, quality, strong;  ///< by question
+  std::vector<double> cost;                    ///< learning included; empty when any is unknown
+  std::vector<Totals> orders;                  ///< by order: its totals less the average's
 };
-/// APGR, CPT and AIQ from a curve that is made anew in every bootstrap round.
-void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const DialStreams& dial,
+DialSums dial_sums(const Served& served);
+
+/// An online strategy's dial, between the models that end its curve.
+struct Dial {
+  DialSums weak, strong;
+  std::vector<DialSums> settings;
+};
+/// APGR, CPT and AIQ from a curve that is made anew in every bootstrap round. Questions and orders are both
+/// drawn. The orders' part is additive: what the drawn questions come to in the average order, and what the
+/// drawn orders come to on all questions. Drawing every pair of them would take as many times longer as there
+/// are orders, and counts the interaction of question and order three times in the variance, this twice
+/// (Owen, Annals of Applied Statistics 2007).
+void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const Dial& dial,
                         const RowOptions& options);
 void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const StaticSweep& sweep,
-                        const RowOptions& options);
+                        const TimesAsked& asked, const RowOptions& options);
 /// Quality of a swept curve at strong shares, with intervals for drawing (200 rounds at most).
 std::vector<std::optional<Measured>> swept_qualities(const TestColumns& test, const StaticSweep& sweep,
+                                                     const TimesAsked& asked,
                                                      const std::vector<double>& shares,
                                                      const RowOptions& options);
 /// Brier, ECE and AUROC of a probability that weak agrees with strong, by question of one order (NaN = none

@@ -32,12 +32,14 @@ std::optional<Measured> SetEvaluation::zero_router_aiq() const {
   bootstrap.rounds = rows_.rounds;
   bootstrap.seed = rows_.seed;
   bootstrap.threads = rows_.threads;
-  bootstrap.what = Resample::kQuestions;
+  bootstrap.what = Resample::kQuestionsAndOrders;
   bootstrap.cluster = test_.cluster;
   return bootstrap_weighted(
-      n, 1, 1,
-      [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t>,
+      n, std::max<std::size_t>(1, asked_.size()), 1,
+      [&](std::span<const std::uint32_t> drawn, std::span<const std::uint32_t> orders,
           std::span<std::optional<double>> out) {
+        thread_local std::vector<std::uint32_t> scratch;
+        const auto weights = weights_as_asked(asked_, drawn, orders, scratch);
         double total = 0;
         for (const auto weight : weights) total += weight;
         std::vector<CostPoint> points;
@@ -173,14 +175,10 @@ void SetEvaluation::computed_row(const std::string& name) {
     served.chooses = table.models.size() == 2;
     row.note = fmt::format("knows every outcome; over {} models", table.models.size());
   }
+  served = as_asked(std::move(served));
   fill_operating_point(row, test_, served, set_->groups(), rows_);
   if (name == "random_mixture") {
-    DialStreams line;
-    line.quality = {test_.weak, test_.strong};
-    line.strong = {std::vector<double>(n, 0), std::vector<double>(n, 1)};
-    line.cost = {test_.weak_cost, test_.strong_cost};
-    if (!test_.costs_known()) line.cost.clear();
-    fill_curve_metrics(row, test_, line, rows_);
+    fill_curve_metrics(row, test_, Dial{anchor(0), anchor(1), {}}, rows_);
     row.shuffle_gain.reset();  // it is a shuffle
     row.mixture_gain.reset();
     row.verdict = ShuffleVerdict::kNotApplicable;

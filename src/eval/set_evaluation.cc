@@ -203,6 +203,40 @@ Served SetEvaluation::served_by(std::size_t first, std::size_t seeds) const {
   return out;
 }
 
+Served SetEvaluation::as_asked(Served once) const {
+  if (asked_.empty()) return once;
+  Served out;
+  out.chooses = once.chooses;
+  out.count = asked_;
+  const auto spread = [&](const std::vector<std::vector<double>>& from,
+                          std::vector<std::vector<double>>& to) {
+    if (from.empty()) return;
+    to = asked_;
+    for (auto& order : to) {
+      for (std::size_t q = 0; q < order.size(); ++q) order[q] *= from.front()[q];
+    }
+  };
+  spread(once.quality, out.quality);
+  spread(once.strong, out.strong);
+  spread(once.cost, out.cost);
+  spread(once.learning, out.learning);
+  return out;
+}
+
+DialSums SetEvaluation::anchor(std::size_t model) const {
+  const bool strong = model > 0;
+  Served served;
+  served.quality = {strong ? test_.strong : test_.weak};
+  served.strong = {std::vector<double>(test_.questions.size(), strong ? 1 : 0)};
+  if (test_.costs_known()) served.cost = {strong ? test_.strong_cost : test_.weak_cost};
+  return dial_sums(as_asked(std::move(served)));
+}
+
+std::optional<double> SetEvaluation::strong_cost_of_an_order() const {
+  if (!test_.costs_known()) return std::nullopt;
+  return sum_of(anchor(1).cost);
+}
+
 void SetEvaluation::finish_row(StrategyRow row, const Served& served) {
   row.dataset = set_->name();
   row.cost_basis = name_of(row.cost_usd ? set_->cost_basis() : CostBasis::kUnknown);
@@ -283,15 +317,18 @@ Result<> SetEvaluation::swept_row(const Plan& plan) {
     if (test_.costs_known()) served.cost[0][q] = strong ? test_.strong_cost[q] : test_.weak_cost[q];
   }
   if (!test_.costs_known()) served.cost.clear();
+  served = as_asked(std::move(served));
+  if (options_.order.paraphrase_share > 0 || options_.order.session_turns > 1)
+    add_note(row, "scored on each question as recorded, without the order's paraphrases and earlier turns");
   fill_operating_point(row, test_, served, set_->groups(), rows_);
   const SweptQuestions swept{scores->test, test_.weak, test_.strong, test_.weak_cost, test_.strong_cost};
   const StaticSweep sweep(swept);
-  fill_curve_metrics(row, test_, sweep, rows_);
+  fill_curve_metrics(row, test_, sweep, asked_, rows_);
   std::optional<Calibration> diagram;
   fill_calibration(row, test_, scores->agreement, diagram, rows_);
   if (diagram) report_.reliability.push_back({row.strategy, "weak's answer agrees with strong's", *diagram});
   if (row.cost_rel && fitted_.cost_usd) {
-    const double extra = *fitted_.cost_usd / (mean_of(test_.strong_cost) * static_cast<double>(n));
+    const double extra = *fitted_.cost_usd / *strong_cost_of_an_order();
     row.cost_rel_with_learning = *row.cost_rel;
     row.cost_rel_with_learning->mean += extra;
     if (auto& ci = row.cost_rel_with_learning->ci95) ci->low += extra, ci->high += extra;
@@ -299,24 +336,26 @@ Result<> SetEvaluation::swept_row(const Plan& plan) {
   PlaneCurve curve;
   curve.strategy = row.strategy;
   curve.baseline = row.baseline;
-  const auto whole = sweep.curve();
-  const double strong_cost = test_.costs_known() ? mean_of(test_.strong_cost) : 0;
+  Curve whole;
+  sweep.sweep(asked_total_, whole);
+  const auto strong_cost = whole.empty() ? std::nullopt : whole.back().cost;
   std::vector<double> shares;
   for (std::size_t i = 0; i <= kCurvePoints && !whole.empty(); ++i) {
     const auto& from = whole[i * (whole.size() - 1) / kCurvePoints];
     PlanePoint point;
     point.strong_share = from.strong_share;
-    if (from.cost && strong_cost > 0) point.cost_rel = *from.cost / strong_cost;
+    if (from.cost && strong_cost > 0.0) point.cost_rel = *from.cost / *strong_cost;
     point.quality.mean = from.quality;
     point.quality.n = n;
     shares.push_back(from.strong_share);
     curve.points.push_back(point);
   }
-  const auto qualities = swept_qualities(test_, sweep, shares, rows_);
+  const auto qualities = swept_qualities(test_, sweep, asked_, shares, rows_);
   for (std::size_t i = 0; i < shares.size(); ++i) {
     if (qualities[i]) curve.points[i].quality.ci95 = qualities[i]->ci95;
   }
   report_.plane.curves.push_back(std::move(curve));
+  add_fitted_curve(row.strategy, scores->test, scores->threshold);
   finish_row(std::move(row), served);
   return {};
 }
@@ -364,31 +403,24 @@ void SetEvaluation::online_row(const Plan& plan) {
   if (plan.dials.empty()) {
     curve.points.push_back(plane_point(row));
   } else {
-    DialStreams streams;
+    Dial streams;
+    streams.weak = anchor(0);
+    streams.strong = anchor(1);
     bool costs = test_.costs_known();
     for (const auto at : plan.dials) {
       const auto dialled = served_by(at, options_.seeds);
       costs = costs && !dialled.cost.empty();
-      const auto averaged = [&](const std::vector<std::vector<double>>& values,
-                                const std::vector<std::vector<double>>* more) {
-        std::vector<double> out(test_.questions.size());
-        for (std::size_t s = 0; s < values.size(); ++s) {
-          for (std::size_t q = 0; q < out.size(); ++q)
-            out[q] += (values[s][q] + (more ? (*more)[s][q] : 0)) / static_cast<double>(values.size());
-        }
-        return out;
-      };
-      streams.count.push_back(averaged(dialled.count, nullptr));
-      streams.quality.push_back(averaged(dialled.quality, nullptr));
-      streams.strong.push_back(averaged(dialled.strong, nullptr));
-      if (costs) streams.cost.push_back(averaged(dialled.cost, &dialled.learning));
+      streams.settings.push_back(dial_sums(dialled));
       StrategyRow at_setting;
       RowOptions quick = rows_;
       quick.rounds = std::min(quick.rounds, 200);
       fill_operating_point(at_setting, test_, dialled, set_->groups(), quick);
       curve.points.push_back(plane_point(at_setting));
     }
-    if (!costs) streams.cost.clear();
+    if (!costs) {
+      for (auto* sums : {&streams.weak, &streams.strong}) sums->cost.clear();
+      for (auto& sums : streams.settings) sums.cost.clear();
+    }
     fill_curve_metrics(row, test_, streams, rows_);
     std::sort(curve.points.begin(), curve.points.end(), [](const PlanePoint& a, const PlanePoint& b) {
       return a.cost_rel && b.cost_rel ? *a.cost_rel < *b.cost_rel : a.strong_share < b.strong_share;
@@ -412,6 +444,19 @@ Result<DatasetReport> SetEvaluation::run() {
   const auto& split = set_->split();
   report_.splits = {split.fitting.size(), split.calibration.size(), split.test.size(), set_->clusters().count,
                     set_->clusters().largest};
+  if (options_.order.repeat_share > 0) {
+    std::vector<std::uint32_t> place(set_->size());
+    for (std::size_t q = 0; q < test_.questions.size(); ++q)
+      place[test_.questions[q]] = static_cast<std::uint32_t>(q);
+    asked_total_.assign(test_.questions.size(), 0);
+    for (std::size_t seed = 0; seed < options_.seeds; ++seed) {
+      asked_.emplace_back(test_.questions.size());
+      for (const auto& request : order_of(seed)) {
+        asked_.back()[place[request.question]] += 1;
+        ++asked_total_[place[request.question]];
+      }
+    }
+  }
   report_.cost_basis = name_of(set_->cost_basis());
   if (split.shortened)
     report_.notes.push_back(
@@ -450,15 +495,21 @@ Result<DatasetReport> SetEvaluation::run() {
   }
   add_topics();
   if (shown_ && options_.show_decisions) add_decisions(*shown_);
-  const double strong_cost = test_.costs_known() ? mean_of(test_.strong_cost) : 0;
+  const auto strong_row = std::find_if(report_.rows.begin(), report_.rows.end(),
+                                       [](const auto& row) { return row.strategy == "always_strong"; });
+  const double strong_cost =
+      strong_row != report_.rows.end() && strong_row->cost_usd ? strong_row->cost_usd->mean : 0;
   for (std::size_t m = 0; m < set_->models().size(); ++m) {
     double quality = 0;
     double cost = 0;
-    for (const auto q : test_.questions) {
-      quality += set_->table().at(m, q).quality.value_or(0);
-      cost += set_->table().at(m, q).cost.value_or(kNaN);
+    double n = 0;
+    for (std::size_t q = 0; q < test_.questions.size(); ++q) {
+      const auto& cell = set_->table().at(m, test_.questions[q]);
+      const double times = asked_total_.empty() ? 1 : asked_total_[q];
+      quality += times * cell.quality.value_or(0);
+      cost += times * cell.cost.value_or(kNaN);
+      n += times;
     }
-    const auto n = static_cast<double>(test_.questions.size());
     PlanePoint point;
     point.quality.mean = quality / n;
     point.quality.n = test_.questions.size();

@@ -96,7 +96,15 @@ class SetEvaluation {
   Result<> swept_row(const Plan& plan);
   void online_row(const Plan& plan);
   Served served_by(std::size_t first, std::size_t seeds) const;
+  /// What does not depend on the order, as often as each order asks it; `once` has each question once.
+  Served as_asked(Served once) const;
+  /// Always the one model, as the end of a dial.
+  DialSums anchor(std::size_t model) const;
+  /// Of strong, had it served an order: the mean over orders. Empty when a cost is unknown.
+  std::optional<double> strong_cost_of_an_order() const;
   void add_learning_curve(const Plan& plan);
+  /// Of a fitted strategy: nothing changes while it serves, but its labels are paid before the first request.
+  void add_fitted_curve(const std::string& strategy, const std::vector<double>& scores, double threshold);
   void add_topics();
   void add_decisions(const Plan& plan);
   void finish_row(StrategyRow row, const Served& served);
@@ -106,7 +114,9 @@ class SetEvaluation {
   const std::shared_ptr<QuestionSet> set_;
   EmbeddingPool* const pool_;
   TestColumns test_;
-  std::uint64_t unknown_costs_ = 0;  ///< test questions on which weak's or strong's cost is unknown
+  TimesAsked asked_;                        ///< by order, where an order repeats questions
+  std::vector<std::uint32_t> asked_total_;  ///< over all orders; empty where none repeats
+  std::uint64_t unknown_costs_ = 0;         ///< test questions on which weak's or strong's cost is unknown
   RowOptions rows_;
   Fitted fitted_;
   std::vector<Plan> plans_;

@@ -56,6 +56,48 @@ void SetEvaluation::add_learning_curve(const Plan& plan) {
   report_.learning.push_back(std::move(curve));
 }
 
+void SetEvaluation::add_fitted_curve(const std::string& strategy, const std::vector<double>& scores,
+                                     double threshold) {
+  std::vector<std::size_t> place(set_->size());
+  for (std::size_t q = 0; q < test_.questions.size(); ++q) place[test_.questions[q]] = q;
+  struct Values {
+    std::vector<double> quality, share, cost, all;
+  };
+  std::map<std::uint64_t, Values> at;  // by requests
+  for (std::size_t seed = 0; seed < options_.seeds; ++seed) {
+    const auto order = order_of(seed);
+    double quality = 0;
+    double strong = 0;
+    double cost = 0;
+    double strong_cost = 0;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const auto q = place[order[i].question];
+      const bool to_strong = scores[q] >= threshold;
+      quality += to_strong ? test_.strong[q] : test_.weak[q];
+      strong += to_strong ? 1 : 0;
+      if (test_.costs_known()) {
+        cost += to_strong ? test_.strong_cost[q] : test_.weak_cost[q];
+        strong_cost += test_.strong_cost[q];
+      }
+      const auto requests = i + 1;
+      if (requests != 1'000 && requests != 5'000 && requests != order.size()) continue;
+      const auto n = static_cast<double>(requests);
+      auto& values = at[requests];
+      values.quality.push_back(quality / n);
+      values.share.push_back(strong / n);
+      values.cost.push_back(strong_cost > 0 ? cost / strong_cost : kNaN);
+      values.all.push_back(strong_cost > 0 ? (cost + fitted_.cost_usd.value_or(kNaN)) / strong_cost : kNaN);
+    }
+  }
+  LearningCurve curve;
+  curve.strategy = strategy;
+  for (const auto& [requests, values] : at) {
+    curve.points.push_back({requests, over_seeds(values.quality), over_seeds(values.share),
+                            over_seeds(values.cost), over_seeds(values.all)});
+  }
+  report_.learning.push_back(std::move(curve));
+}
+
 void SetEvaluation::add_topics() {
   auto& table = report_.topics;
   std::map<std::uint32_t, std::vector<std::size_t>> places;
