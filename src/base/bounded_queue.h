@@ -52,15 +52,17 @@ class BoundedQueue {
   }
 
   /// As pop_batch, but where all that waits came by try_push_unhurried it waits, up to `patience`, for
-  /// `most`.
-  std::vector<T> gather_batch(std::size_t most, std::chrono::milliseconds patience) {
+  /// `most_unhurried`, and hands out that many. Into `out`, whose memory the queue goes on with: emptied
+  /// vectors that come and go cost a busy consumer no allocation.
+  void gather_batch(std::vector<T>& out, std::size_t most, std::size_t most_unhurried,
+                    std::chrono::milliseconds patience) {
+    out.clear();
     std::unique_lock lock(mutex_);
-    gathering_ = most;
+    gathering_ = most_unhurried;
     ready_.wait(lock, [&] { return closed_ || waiting() > 0; });
-    ready_.wait_for(lock, patience, [&] { return closed_ || !in_no_hurry_ || waiting() >= most; });
-    auto out = take(most);
+    ready_.wait_for(lock, patience, [&] { return closed_ || !in_no_hurry_ || waiting() >= most_unhurried; });
+    take(in_no_hurry_ ? most_unhurried : most, out);
     if (waiting() == 0) in_no_hurry_ = true;
-    return out;
   }
 
   /// As pop_batch, but gives up (empty) after `patience`.
@@ -93,11 +95,17 @@ class BoundedQueue {
 
   std::vector<T> take(std::size_t most) {
     std::vector<T> out;
+    take(most, out);
+    return out;
+  }
+
+  /// `out` is empty.
+  void take(std::size_t most, std::vector<T>& out) {
     if (taken_ == 0 && items_.size() <= most) {
       // The usual case moves no item; the next batch will need about as much room.
       out.swap(items_);
       items_.reserve(out.size());
-      return out;
+      return;
     }
     const auto count = std::min(most, waiting());
     out.reserve(count);
@@ -107,7 +115,6 @@ class BoundedQueue {
       items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(taken_));
       taken_ = 0;
     }
-    return out;
   }
 
   const std::size_t capacity_;

@@ -87,7 +87,7 @@ class LearnerImpl : public Learner {
   static constexpr std::size_t kTextPiece = 256;
 
   void run();
-  void process(std::vector<Item> items);
+  void process(std::vector<Item>& items);
   Result<> check_feedback(const Feedback& feedback,
                           const std::set<std::pair<std::string, std::string>>& in_batch) const;
   bool commit(WriteBatch& batch, std::vector<Item>& items);
@@ -124,6 +124,7 @@ class LearnerImpl : public Learner {
   std::vector<std::uint64_t> forget_outcomes_;
   std::vector<Partition> forget_partitions_;
   LearnerFigures counts_;
+  std::vector<PassedRow> spare_passed_;  ///< empty; the memory of the last batch's rows, for the next one's
 
   mutable std::mutex published_mutex_;
   SnapshotPtr snapshot_;      // guarded by published_mutex_
@@ -236,7 +237,7 @@ void LearnerImpl::put(Item item) {
     std::vector<Item> items;
     items.push_back(std::move(item));
     std::lock_guard turn(work_mutex_);
-    process(std::move(items));
+    process(items);
     return;
   }
   const bool unhurried = item.passed.has_value();
@@ -260,7 +261,7 @@ bool LearnerImpl::submit_feedback(Feedback feedback, FeedbackDone done) {
     std::vector<Item> items;
     items.push_back(std::move(item));
     std::lock_guard turn(work_mutex_);
-    process(std::move(items));
+    process(items);
     return true;
   }
   if (queue_.try_push(std::move(item))) return true;
@@ -345,12 +346,16 @@ void LearnerImpl::stop() {
 }
 
 void LearnerImpl::run() {
+  std::vector<Item> items;
   while (true) {
-    auto items = queue_.gather_batch(options_.batch_max, options_.gather);
+    queue_.gather_batch(items, options_.batch_max, options_.passed_batch_max, options_.gather);
     const bool last = items.empty();
-    std::lock_guard turn(work_mutex_);
-    process(std::move(items));  // the last, empty one writes the scores that the one before it brought
+    {
+      std::lock_guard turn(work_mutex_);
+      process(items);  // the last, empty one writes the scores that the one before it brought
+    }
     if (last) return;
+    items.clear();  // what was committed is not held while there is nothing to do
   }
 }
 
@@ -366,10 +371,12 @@ Result<> LearnerImpl::check_feedback(const Feedback& feedback,
               "decision_id");
 }
 
-void LearnerImpl::process(std::vector<Item> items) {
+void LearnerImpl::process(std::vector<Item>& items) {
   PendingChanges changes(memory_, ids_);
   LearnerFigures counts = counts_;  // becomes true with the commit
   WriteBatch batch;
+  batch.passed = std::move(spare_passed_);
+  batch.passed.clear();
   std::set<std::pair<std::string, std::string>> in_batch;
   std::size_t decisions = 0;
   std::size_t feedbacks = 0;
@@ -445,6 +452,8 @@ void LearnerImpl::process(std::vector<Item> items) {
     if (item.done) item.done({});
     if (item.barrier) item.barrier->set_value(done);
   }
+  batch.passed.clear();
+  spare_passed_ = std::move(batch.passed);
 }
 
 /// True once the batch is on disk. Until then it is tried again, for what is waiting was promised to be kept;

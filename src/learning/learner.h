@@ -30,6 +30,9 @@ struct LearnerOptions {
   std::size_t feedback_max =
       1'024;  ///< feedback waiting for its commit; more are answered with learning_overloaded
   std::size_t batch_max = 256;  ///< items of one transaction
+  /// Items of one transaction when all are passed-through decisions: they are small, teach nothing and are
+  /// the many, so what a transaction costs by itself is shared by more of them.
+  std::size_t passed_batch_max = 2'048;
   /// How long a decision that teaches nothing (a model was named) may wait for others to share its
   /// transaction; whatever teaches, and feedback, is committed at once and takes along what waits.
   Milliseconds gather{50};

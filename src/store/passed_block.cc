@@ -32,6 +32,12 @@ void PassedBlock::add(const PassedRow& row) {
   varint::put(bytes_, std::string_view(row.record));
 }
 
+void PassedBlock::clear() {
+  bytes_.clear();
+  size_ = 0;
+  last_time_ = {};
+}
+
 bool read_passed_block(std::string_view bytes, const std::function<bool(PassedRow row)>& visit) {
   varint::Reader in(bytes);
   if (in.character() != kMark) return false;

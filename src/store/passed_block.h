@@ -22,6 +22,8 @@ std::string_view passed_bucket(std::string_view id);
 class PassedBlock {
  public:
   void add(const PassedRow& row);
+  /// Empty again, with its memory.
+  void clear();
   const std::string& bytes() const { return bytes_; }
   std::size_t size() const { return size_; }
   /// The id that was added first; it names the block within its bucket.

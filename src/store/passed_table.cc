@@ -9,6 +9,9 @@
 namespace brevet {
 namespace {
 
+/// Rows of one block: a larger one saves little more and is a larger piece of memory to put together.
+constexpr std::size_t kBlockRowsMax = 256;
+
 tl::unexpected<Error> corrupt_block(const std::string& name) {
   return fail(
       ErrorKind::kInternal, "store_corrupt",
@@ -36,13 +39,28 @@ Result<> PassedTable::prepare(Connection& writer) {
 }
 
 Result<> PassedTable::write(const std::vector<PassedRow>& rows) {
-  std::map<std::pair<std::string_view, std::string_view>, PassedBlock> blocks;
-  for (const auto& row : rows) blocks[{passed_bucket(row.id), row.tenant}].add(row);
-  for (const auto& [key, block] : blocks) {
+  using Key = std::pair<std::string_view, std::string_view>;
+  std::map<Key, PassedBlock> blocks;
+  const auto put = [&](const Key& key, PassedBlock& block) {
     put_.bind(1, key.first).bind(2, key.second).bind(3, std::string_view(block.first_id()));
     put_.bind(4, static_cast<std::int64_t>(block.newest().time_since_epoch().count()));
     put_.bind(5, static_cast<std::int64_t>(block.size())).bind_blob(6, block.bytes());
-    if (auto done = put_.run(); !done) return done;
+    auto done = put_.run();
+    block.clear();
+    return done;
+  };
+  auto last = blocks.end();  // rows of one moment mostly are of one client
+  for (const auto& row : rows) {
+    const Key key{passed_bucket(row.id), row.tenant};
+    if (last == blocks.end() || last->first != key) last = blocks.try_emplace(key).first;
+    auto& block = last->second;
+    block.add(row);
+    if (block.size() < kBlockRowsMax) continue;
+    if (auto done = put(key, block); !done) return done;
+  }
+  for (auto& [key, block] : blocks) {
+    if (block.size() == 0) continue;
+    if (auto done = put(key, block); !done) return done;
   }
   return {};
 }

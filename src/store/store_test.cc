@@ -494,6 +494,28 @@ TEST(Store, ShortFormsShareRowsAndAreFoundListedAndReplacedLikeOthers) {
   EXPECT_EQ(store->decision("default", "dec_00000001e").value(), std::nullopt);
 }
 
+TEST(Store, ManyShortFormsOfOneMomentTakeSeveralRowsAndAllAreThere) {
+  const TemporaryFolder folder;
+  const StoreOptions options{folder.file("brevet.db"), Microseconds{0}};
+  auto store = open_store(options).value();
+  WriteBatch batch;
+  for (int i = 0; i < 600; ++i) {
+    const auto id = "dec_00000001" + std::to_string(1'000 + i);
+    batch.passed.push_back(passed(id, at(i), static_cast<std::uint64_t>(i), i % 2 == 0 ? "one" : "two"));
+  }
+  ASSERT_TRUE(store->commit(batch));
+  ASSERT_TRUE(store->commit(batch)) << "a commit that is tried again must not double what is there";
+  auto connection = Connection::open(options.path).value();
+  EXPECT_EQ(connection->integer("SELECT count(*) FROM passed").value(), 4) << "300 of each tenant";
+  EXPECT_EQ(connection->integer("SELECT max(count) FROM passed").value(), 256);
+  for (const char* tenant : {"one", "two"}) {
+    const auto ids = ids_of(store->decisions({tenant, "", {}, 1'000}).value());
+    ASSERT_EQ(ids.size(), 300U);
+    for (std::size_t i = 0; i + 1 < ids.size(); ++i) EXPECT_GT(ids[i], ids[i + 1]);
+  }
+  for (const auto& row : batch.passed) EXPECT_TRUE(store->decision(row.tenant, row.id).value()) << row.id;
+}
+
 TEST(Store, OldShortFormsGoWithTheirFeedback) {
   const TemporaryFolder folder;
   const StoreOptions options{folder.file("brevet.db"), std::chrono::hours(1)};
