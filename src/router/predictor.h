@@ -30,4 +30,9 @@ class Predictor {
 /// Errors as make_router.
 Result<std::unique_ptr<const Predictor>> make_predictor(std::shared_ptr<const Artefact> artefact);
 
+/// What make_router does with a predictor: the artefact's calibration and familiarity around it (router.cc
+/// says in which tensors they are). Errors as make_router.
+Result<RouterPtr> make_calibrated_router(std::shared_ptr<const Artefact> artefact,
+                                         std::unique_ptr<const Predictor> predictor);
+
 }  // namespace brevet
