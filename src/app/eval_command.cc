@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "app/commands.h"
+#include "app/data_argument.h"
 #include "app/paths.h"
 #include "eval/engine.h"
 #include "eval/report_html.h"
@@ -20,39 +21,6 @@
 
 namespace brevet {
 namespace {
-
-std::vector<std::string> split_list(const std::string& text, char separator) {
-  std::vector<std::string> out;
-  std::string part;
-  int depth = 0;  // options in braces may hold the separator
-  for (const char c : text) {
-    if (c == '{') ++depth;
-    if (c == '}') --depth;
-    if (c == separator && depth <= 0) {
-      out.push_back(std::move(part));
-      part.clear();
-    } else {
-      part += c;
-    }
-  }
-  if (!part.empty()) out.push_back(std::move(part));
-  return out;
-}
-
-/// FILE or FILE@WEAK,STRONG: split at the first '@' after the extension, for names of models may hold one.
-struct DataArgument {
-  std::string file;
-  std::vector<std::string> models;
-};
-DataArgument parse_data(const std::string& text) {
-  for (const std::string_view extension : {".jsonl.gz@", ".jsonl@"}) {
-    const auto found = text.find(extension);
-    if (found == std::string::npos) continue;
-    const auto at = found + extension.size() - 1;
-    return {text.substr(0, at), split_list(text.substr(at + 1), ',')};
-  }
-  return {text, {}};
-}
 
 Result<> apply_at(const std::string& at, EvalOptions& options) {
   if (at.empty()) return {};

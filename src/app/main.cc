@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "app/battles_command.h"
 #include "app/commands.h"
 #include "app/record_command.h"
 #include "base/log.h"
@@ -223,6 +224,7 @@ int run(int argc, char** argv) {
   eval_app->add_option("--report", eval.report, "Write a self-contained HTML report there");
   eval_app->callback([&] { status = eval_command(eval); });
 
+  add_battles_command(app, status);
   add_record_command(app, status);
 
   UpstreamCommand upstream;

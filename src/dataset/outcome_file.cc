@@ -1,14 +1,14 @@
 #include "dataset/outcome_file.h"
 
 #include <simdjson.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
-#include <cstring>
 #include <unordered_map>
 #include <unordered_set>
+
+#include "dataset/gz_lines.h"
 
 namespace brevet {
 namespace {
@@ -16,11 +16,6 @@ namespace {
 namespace dom = simdjson::dom;
 
 constexpr std::int64_t kSchemaVersion = 1;
-constexpr std::size_t kReadBlockBytes = 256 * 1024;
-
-tl::unexpected<Error> broken(const std::string& where, const std::string& field, const std::string& what) {
-  return fail(ErrorKind::kCallerInvalid, "broken_data_file", where + ": field " + field + ": " + what, field);
-}
 
 /// Python's repr of a list of strings, or of a dict whose values are strings or such lists, as boost::json;
 /// null when the text is anything else.
@@ -176,7 +171,7 @@ class Fields {
     return static_cast<std::int64_t>(*value);
   }
   void complain(const char* name, const std::string& what) {
-    if (!error_) error_ = broken(where_, prefix_ + name, what).value();
+    if (!error_) error_ = broken_line(where_, prefix_ + name, what).value();
   }
   const std::optional<Error>& error() const { return error_; }
 
@@ -244,10 +239,10 @@ Result<OutcomeRecord> parse_with(dom::parser& parser, std::string_view line, con
                                  const OutcomeReadOptions& options) {
   dom::element root;
   if (const auto error = parser.parse(line.data(), line.size()).get(root)) {
-    return broken(where, "(line)", std::string("is not JSON: ") + simdjson::error_message(error));
+    return broken_line(where, "(line)", std::string("is not JSON: ") + simdjson::error_message(error));
   }
   dom::object object;
-  if (root.get(object)) return broken(where, "(line)", "must be a JSON object");
+  if (root.get(object)) return broken_line(where, "(line)", "must be a JSON object");
   Fields fields(object, where, "");
   if (const auto schema = fields.count("schema"); schema && *schema > kSchemaVersion) {
     fields.complain("schema", "is " + std::to_string(*schema) + ", newer than " +
@@ -294,9 +289,9 @@ Result<OutcomeRecord> parse_with(dom::parser& parser, std::string_view line, con
         std::find(options.models.begin(), options.models.end(), name) == options.models.end()) {
       continue;
     }
-    if (record.outcome(name)) return broken(where, "models." + std::string(name), "occurs twice");
+    if (record.outcome(name)) return broken_line(where, "models." + std::string(name), "occurs twice");
     dom::object cell;
-    if (element.get(cell)) return broken(where, "models." + std::string(name), "must be an object");
+    if (element.get(cell)) return broken_line(where, "models." + std::string(name), "must be an object");
     auto outcome = parse_outcome(cell, where, name);
     if (!outcome) return fail(outcome.error());
     record.models.emplace_back(std::string(name), std::move(*outcome));
@@ -304,111 +299,42 @@ Result<OutcomeRecord> parse_with(dom::parser& parser, std::string_view line, con
   return record;
 }
 
-class GzReader : public OutcomeReader {
+class FileReader : public OutcomeReader {
  public:
-  GzReader(gzFile file, std::string path, OutcomeReadOptions options)
-      : options_(std::move(options)), path_(std::move(path)), file_(file) {}
-  ~GzReader() override { gzclose(file_); }
+  FileReader(std::unique_ptr<GzLines> lines, OutcomeReadOptions options)
+      : options_(std::move(options)), lines_(std::move(lines)) {}
 
   Result<std::optional<OutcomeRecord>> next() override {
-    for (;;) {
-      if (failed_) return fail(*failed_);
-      auto line = next_line();
-      if (!line) return stay_failed(line.error());
-      if (!*line) return std::optional<OutcomeRecord>{};
-      if ((*line)->find_first_not_of(" \t\r") == std::string_view::npos) continue;
-      auto record = parse_with(parser_, **line, where(), options_);
-      if (!record) return stay_failed(record.error());
-      return std::optional<OutcomeRecord>(std::move(*record));
-    }
+    if (failed_) return fail(*failed_);
+    auto line = lines_->next();
+    if (!line) return stay_failed(line.error());
+    if (!*line) return std::optional<OutcomeRecord>{};
+    auto record = parse_with(parser_, **line, lines_->where(), options_);
+    if (!record) return stay_failed(record.error());
+    return std::optional<OutcomeRecord>(std::move(*record));
   }
-  std::size_t line() const override { return line_; }
+  std::size_t line() const override { return lines_->line(); }
 
  private:
-  std::string where() const { return path_ + ":" + std::to_string(line_); }
   tl::unexpected<Error> stay_failed(const Error& error) {
     failed_ = error;
     return fail(error);
   }
 
-  /// The next line without its end, nothing at the end of the file; valid until the next call.
-  Result<std::optional<std::string_view>> next_line() {
-    for (;;) {
-      const auto end = buffer_.find('\n', scanned_);
-      if (end != std::string::npos) {
-        ++line_;
-        const std::string_view view(buffer_.data() + begin_, end - begin_);
-        begin_ = scanned_ = end + 1;
-        return std::optional(view);
-      }
-      scanned_ = buffer_.size();
-      if (at_end_) {
-        if (begin_ == buffer_.size()) return std::optional<std::string_view>{};
-        ++line_;
-        const std::string_view view(buffer_.data() + begin_, buffer_.size() - begin_);
-        begin_ = buffer_.size();
-        return std::optional(view);
-      }
-      buffer_.erase(0, begin_);
-      scanned_ -= begin_;
-      begin_ = 0;
-      if (buffer_.size() > options_.line_bytes_max) {
-        ++line_;
-        return broken(where(), "(line)",
-                      "is longer than " + std::to_string(options_.line_bytes_max) + " bytes");
-      }
-      const auto old = buffer_.size();
-      buffer_.resize(old + kReadBlockBytes);
-      const int got = gzread(file_, buffer_.data() + old, static_cast<unsigned>(kReadBlockBytes));
-      buffer_.resize(old + static_cast<std::size_t>(std::max(got, 0)));
-      int code = Z_OK;
-      const char* message = gzerror(file_, &code);
-      if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) {
-        ++line_;
-        return broken(where(), "(line)", std::string("cannot be decompressed: ") + message);
-      }
-      if (got == 0) at_end_ = true;
-    }
-  }
-
   const OutcomeReadOptions options_;
-  const std::string path_;
-  gzFile file_;
+  const std::unique_ptr<GzLines> lines_;
   dom::parser parser_;
-  std::string buffer_;
-  std::size_t begin_ = 0, scanned_ = 0, line_ = 0;
-  bool at_end_ = false;
   std::optional<Error> failed_;
 };
 
 class FileWriter : public OutcomeWriter {
  public:
-  FileWriter(gzFile file, std::string path) : path_(std::move(path)), file_(file) {}
-  ~FileWriter() override {
-    if (file_) gzclose(file_);
-  }
-  Result<> write(const OutcomeRecord& record) override {
-    const std::string line = outcome_record_json(record) + "\n";
-    if (!file_ ||
-        gzwrite(file_, line.data(), static_cast<unsigned>(line.size())) != static_cast<int>(line.size())) {
-      return unwritable();
-    }
-    return {};
-  }
-  Result<> close() override {
-    if (!file_) return {};
-    const int code = gzclose(std::exchange(file_, nullptr));
-    if (code != Z_OK) return unwritable();
-    return {};
-  }
+  explicit FileWriter(std::unique_ptr<GzLineWriter> lines) : lines_(std::move(lines)) {}
+  Result<> write(const OutcomeRecord& record) override { return lines_->write(outcome_record_json(record)); }
+  Result<> close() override { return lines_->close(); }
 
  private:
-  tl::unexpected<Error> unwritable() const {
-    return fail(ErrorKind::kCallerInvalid, "data_file_unwritable",
-                "Cannot write " + path_ + ": " + std::strerror(errno) + ".");
-  }
-  const std::string path_;
-  gzFile file_;
+  const std::unique_ptr<GzLineWriter> lines_;
 };
 
 boost::json::object outcome_json(const RecordedOutcome& outcome) {
@@ -493,14 +419,9 @@ std::string outcome_record_json(const OutcomeRecord& record) {
 
 Result<std::unique_ptr<OutcomeReader>> OutcomeReader::open(const std::string& path,
                                                            OutcomeReadOptions options) {
-  // gzopen opens a directory without complaint; reading it then fails as if it were a broken file.
-  gzFile file = gzopen(path.c_str(), "rb");
-  if (!file) {
-    return fail(ErrorKind::kCallerInvalid, "data_file_unreadable",
-                "Cannot read the data file " + path + ": " + std::strerror(errno) + ".");
-  }
-  gzbuffer(file, kReadBlockBytes);
-  return std::make_unique<GzReader>(file, path, std::move(options));
+  auto lines = GzLines::open(path, options.line_bytes_max);
+  if (!lines) return fail(lines.error());
+  return std::make_unique<FileReader>(std::move(*lines), std::move(options));
 }
 
 Result<std::vector<OutcomeRecord>> read_outcome_file(const std::string& path,
@@ -515,14 +436,14 @@ Result<std::vector<OutcomeRecord>> read_outcome_file(const std::string& path,
     if (!*record) break;
     const std::string where = path + ":" + std::to_string((*reader)->line());
     if (!ids.insert((*record)->id).second)
-      return broken(where, "id", "\"" + (*record)->id + "\" occurs twice");
+      return broken_line(where, "id", "\"" + (*record)->id + "\" occurs twice");
     if (records.size() >= options.records_max) {
-      return broken(where, "(line)",
-                    "is beyond the bound of " + std::to_string(options.records_max) + " records");
+      return broken_line(where, "(line)",
+                         "is beyond the bound of " + std::to_string(options.records_max) + " records");
     }
     records.push_back(std::move(**record));
   }
-  if (records.empty()) return broken(path + ":1", "(line)", "the file holds no record");
+  if (records.empty()) return broken_line(path + ":1", "(line)", "the file holds no record");
   return records;
 }
 
@@ -557,8 +478,8 @@ Result<JoinCount> join_responses(std::vector<OutcomeRecord>& records, const std:
         continue;
       }
       if (std::abs(at->second.score - outcome.score) > 1e-9) {
-        return broken(path + ":" + std::to_string((*reader)->line()), "models." + name + ".score",
-                      "differs from the first file's, so the two are not of the same run");
+        return broken_line(path + ":" + std::to_string((*reader)->line()), "models." + name + ".score",
+                           "differs from the first file's, so the two are not of the same run");
       }
       if (!at->second.response) at->second.response = std::move(outcome.response);
       if (!at->second.has_pred) {
@@ -572,13 +493,9 @@ Result<JoinCount> join_responses(std::vector<OutcomeRecord>& records, const std:
 }
 
 Result<std::unique_ptr<OutcomeWriter>> OutcomeWriter::create(const std::string& path) {
-  const bool compressed = path.size() > 3 && path.ends_with(".gz");
-  gzFile file = gzopen(path.c_str(), compressed ? "wb6" : "wbT");
-  if (!file) {
-    return fail(ErrorKind::kCallerInvalid, "data_file_unwritable",
-                "Cannot write " + path + ": " + std::strerror(errno) + ".");
-  }
-  return std::make_unique<FileWriter>(file, path);
+  auto lines = GzLineWriter::create(path);
+  if (!lines) return fail(lines.error());
+  return std::make_unique<FileWriter>(std::move(*lines));
 }
 
 }  // namespace brevet
