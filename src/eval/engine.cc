@@ -29,6 +29,78 @@ TestColumns without_fitted(const SetEvaluation& on, const SetEvaluation& from,
   return test_columns(on.set(), kept);
 }
 
+/// Both models' figures as they were served with strong from `threshold` on.
+StrategyRow operating_point(const SetEvaluation& on, const TestColumns& test,
+                            const std::vector<double>& scores, double threshold, const RowOptions& options) {
+  Served served;
+  served.quality.emplace_back();
+  served.strong.emplace_back();
+  for (std::size_t q = 0; q < test.questions.size(); ++q) {
+    const bool strong = scores[q] >= threshold;
+    served.strong[0].push_back(strong ? 1 : 0);
+    served.quality[0].push_back(strong ? test.strong[q] : test.weak[q]);
+  }
+  StrategyRow row;
+  fill_operating_point(row, test, served, on.set().groups(), options);
+  return row;
+}
+
+/// One strategy fitted on each set and tested on every one.
+Result<> add_transfer(const EvalOptions& options, const EvalStrategy& strategy,
+                      const std::vector<std::unique_ptr<SetEvaluation>>& sets, EvalReport& report) {
+  const RowOptions quick{options.bootstrap_rounds, options.seed,
+                         static_cast<unsigned>(std::max(1, options.threads))};
+  std::vector<SetEvaluation::SweptScores> at_home;
+  for (const auto& set : sets) {
+    auto scores =
+        set->swept_scores(strategy, set->fitted(), set->set().models().front(), set->set().models().back());
+    if (!scores) return fail(scores.error());
+    at_home.push_back(std::move(*scores));
+  }
+  for (std::size_t to = 0; to < sets.size(); ++to) {
+    const auto& on = *sets[to];
+    std::optional<double> apgr_at_home;
+    std::vector<TransferRow> rows;
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      const auto& from = *sets[i];
+      if (options.stop && options.stop()) return fail(interrupted_error());
+      auto scores = at_home[to];
+      if (i != to) {
+        auto foreign =
+            on.swept_scores(strategy, from.fitted(), from.set().models().front(), from.set().models().back());
+        if (!foreign) return fail(foreign.error());
+        scores = std::move(*foreign);
+      }
+      const auto test = i == to ? on.test() : without_fitted(on, from, scores);
+      if (test.questions.empty()) continue;
+      StrategyRow curve;
+      fill_curve_metrics(curve, test,
+                         StaticSweep({scores.test, test.weak, test.strong, test.weak_cost, test.strong_cost}),
+                         {}, quick);
+      const auto here = operating_point(on, test, scores.test, scores.threshold, quick);
+      const auto carried = operating_point(on, test, scores.test, at_home[i].threshold, quick);
+      if (i == to && curve.apgr) apgr_at_home = curve.apgr->mean;
+      TransferRow row;
+      row.strategy = strategy.text;
+      row.fitted_on = from.set().name();
+      row.tested_on = on.set().name();
+      row.n = test.questions.size();
+      row.apgr = curve.apgr;
+      row.cpt50 = curve.cpt50;
+      row.mixture_gain = here.mixture_gain;
+      row.carried_strong_share = carried.strong_share;
+      row.carried_quality = carried.quality;
+      row.carried_mixture_gain = carried.mixture_gain;
+      rows.push_back(std::move(row));
+    }
+    for (auto& row : rows) {
+      row.apgr_at_home = apgr_at_home;
+      report.transfer.push_back(std::move(row));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 const std::vector<std::string>& baseline_names() {
@@ -91,52 +163,13 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
     sets.push_back(std::move(evaluation));
   }
   if (options.transfer && sets.size() > 1) {
-    for (const auto& strategy : [&] {
-           std::vector<EvalStrategy> swept{{"knn", "knn", {}}};
-           for (const auto& one : options.strategies) {
-             const auto* kind = kind_of(one.name);
-             if (kind && kind->swept && one.text != "knn") swept.push_back(one);
-           }
-           return swept;
-         }()) {
-      for (const auto& on : sets) {
-        std::optional<double> at_home;
-        std::vector<TransferRow> rows;
-        for (const auto& from : sets) {
-          if (options.stop && options.stop()) return fail(interrupted_error());
-          auto scores = on->swept_scores(strategy, from->fitted(), from->set().models().front(),
-                                         from->set().models().back());
-          if (!scores) return fail(scores.error());
-          const auto test = from == on ? on->test() : without_fitted(*on, *from, *scores);
-          if (test.questions.empty()) continue;
-          const StaticSweep sweep({scores->test, test.weak, test.strong, test.weak_cost, test.strong_cost});
-          StrategyRow row;
-          RowOptions quick{options.bootstrap_rounds, options.seed,
-                           static_cast<unsigned>(std::max(1, options.threads))};
-          fill_curve_metrics(row, test, sweep, {}, quick);
-          Served served;
-          served.quality.emplace_back();
-          served.strong.emplace_back();
-          for (std::size_t q = 0; q < test.questions.size(); ++q) {
-            const bool strong = scores->test[q] >= scores->threshold;
-            served.strong[0].push_back(strong ? 1 : 0);
-            served.quality[0].push_back(strong ? test.strong[q] : test.weak[q]);
-          }
-          fill_operating_point(row, test, served, on->set().groups(), quick);
-          if (from == on && row.apgr) at_home = row.apgr->mean;
-          rows.push_back({strategy.text,
-                          from->set().name(),
-                          on->set().name(),
-                          test.questions.size(),
-                          row.apgr,
-                          row.mixture_gain,
-                          {}});
-        }
-        for (auto& row : rows) {
-          row.apgr_at_home = at_home;
-          report.transfer.push_back(std::move(row));
-        }
-      }
+    std::vector<EvalStrategy> swept{{"knn", "knn", {}}};
+    for (const auto& one : options.strategies) {
+      const auto* kind = kind_of(one.name);
+      if (kind && kind->swept && one.text != "knn") swept.push_back(one);
+    }
+    for (const auto& strategy : swept) {
+      if (auto done = add_transfer(options, strategy, sets, report); !done) return fail(done.error());
     }
   }
   for (const auto& one : sets) forget_streams(one->tasks(), options.work_folder);

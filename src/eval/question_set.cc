@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -231,6 +233,7 @@ Result<> QuestionSet::make_clients() {
   }
   costs_.resize(options_.models.size());
   CostTotal total;
+  CostTotal total_of_all;
   for (std::size_t m = 0; m < table_.models.size(); ++m) {
     RecordedModelOptions model;
     model.model = table_.models[m];
@@ -249,7 +252,9 @@ Result<> QuestionSet::make_clients() {
     }
     context.run();
     for (std::uint32_t i = 0; i < records_.size(); ++i) {
-      if (costs[i].amount) table_.at(m, i).cost = costs[i].amount->usd();
+      if (!costs[i].amount) continue;
+      table_.at(m, i).cost = costs[i].amount->usd();
+      total_of_all.add(costs[i]);
     }
     if (m < costs_.size()) {
       for (const auto& cost : costs) total.add(cost);
@@ -258,6 +263,7 @@ Result<> QuestionSet::make_clients() {
     }
   }
   basis_ = total.unknown_count > 0 || total.known_count == 0 ? CostBasis::kUnknown : total.basis;
+  if (total_of_all.known_count > 0) basis_of_all_ = total_of_all.basis;
   return {};
 }
 
@@ -324,12 +330,42 @@ Result<> QuestionSet::prepare(EmbeddingPool* pool, const std::vector<OrderedRequ
   }
   if (!pool) return {};
   encoder_hash_ = pool->encoder().hash();
+  measure_embedding(*pool);
   std::vector<std::shared_ptr<const Embedding>> embeddings;
   for (const auto& [key, prepared] : prepared_) embeddings.push_back(prepared.features.embedding);
   neighbours_ = cache_folder.empty()
                     ? KnownNeighbours::make(std::move(embeddings), kListDepth, threads)
                     : KnownNeighbours::cached(std::move(embeddings), kListDepth, threads, cache_folder);
   return {};
+}
+
+/// Texts may come from a cache, so that what one costs is measured on a few, one by one.
+void QuestionSet::measure_embedding(const EmbeddingPool& pool) {
+  constexpr std::size_t kMeasured = 16;
+  std::vector<const PreparedRequest*> embedded;
+  for (const auto& [key, prepared] : prepared_) {
+    if (prepared.features.embedding) embedded.push_back(&prepared);
+  }
+  embedding_.texts = embedded.size();
+  if (embedded.empty()) return;
+  const auto cpu_seconds = [] {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+  };
+  const std::size_t count = std::min(kMeasured, embedded.size());
+  const auto started = std::chrono::steady_clock::now();
+  const double cpu_started = cpu_seconds();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& request = *embedded[i * embedded.size() / count]->request;
+    // An error costs time as well; the texts were embedded before, so there is none to report.
+    (void)pool.encoder().embed(embedding_text(pool.encoder().tokenizer(), request.last_user_text(), {}));
+  }
+  embedding_.measured = count;
+  embedding_.cpu_s_per_text = (cpu_seconds() - cpu_started) / static_cast<double>(count);
+  embedding_.ms_per_text =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count() /
+      static_cast<double>(count);
 }
 
 bool QuestionSet::has_logprobs(const std::string& model) const {

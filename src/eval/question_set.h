@@ -71,6 +71,8 @@ class QuestionSet {
   }
   Cost cost(std::uint32_t question, std::size_t candidate) const { return costs_[candidate][question]; }
   CostBasis cost_basis() const { return basis_; }
+  /// The weakest basis of any known cost of the file, models that are no candidates included.
+  CostBasis cost_basis_of_all() const { return basis_of_all_; }
   const Split& split() const { return split_; }
   const Clusters& clusters() const { return clusters_; }
   const std::vector<std::string>& topics() const { return topic_names_; }
@@ -94,6 +96,7 @@ class QuestionSet {
   const PreparedRequest& prepared(std::uint32_t question, std::uint32_t variant) const;
   const std::shared_ptr<const KnownNeighbours>& neighbours() const { return neighbours_; }
   const std::string& encoder_hash() const { return encoder_hash_; }
+  const EmbeddingFigures& embedding() const { return embedding_; }
   std::uint64_t content_hash() const { return content_hash_; }
 
   /// The chat request for a question; `earlier` are turns of the same conversation that came before.
@@ -104,6 +107,7 @@ class QuestionSet {
   QuestionSet() = default;
   Result<> clean(std::vector<OutcomeRecord> records);
   Result<> make_clients();
+  void measure_embedding(const EmbeddingPool& pool);
   Result<> read_groups(const std::vector<std::string>& ids);
   std::string text(std::uint32_t question, std::uint32_t variant) const;
 
@@ -113,7 +117,7 @@ class QuestionSet {
   std::vector<OutcomeRecord> records_;
   OutcomeTable table_;
   std::vector<std::vector<Cost>> costs_;  ///< [candidate][question]
-  CostBasis basis_ = CostBasis::kUnknown;
+  CostBasis basis_ = CostBasis::kUnknown, basis_of_all_ = CostBasis::kUnknown;
   std::vector<DropCount> dropped_;
   std::vector<std::uint64_t> text_keys_;
   Clusters clusters_;
@@ -124,6 +128,7 @@ class QuestionSet {
   std::map<std::pair<std::uint32_t, std::uint32_t>, PreparedRequest> prepared_;
   std::shared_ptr<const KnownNeighbours> neighbours_;
   std::string encoder_hash_ = "none";
+  EmbeddingFigures embedding_;
   std::uint64_t content_hash_ = 0;
 };
 

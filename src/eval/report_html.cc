@@ -403,17 +403,24 @@ std::string transfer_section(const EvalReport& report) {
       "<section class=\"card\" id=\"transfer\"><h2>Transfer</h2><p class=\"sub\">Fitted on one data set, "
       "tested on another. An "
       "APGR of .5 is a random mixture; what a router keeps of its figure at home is what it really "
-      "learned.</p><div "
+      "learned. Threshold kept: where the operating point of the first set stood, and no question of the "
+      "second "
+      "was looked at.</p><div "
       "class=\"scroll\"><table><thead><tr><th class=\"l\" scope=\"col\">strategy</th><th class=\"l\" "
       "scope=\"col\">fitted "
       "on</th><th class=\"l\" scope=\"col\">tested on</th><th scope=\"col\">n</th><th "
       "scope=\"col\">APGR</th><th "
-      "scope=\"col\">APGR at home</th><th scope=\"col\">gain over mixture, points</th></tr></thead><tbody>";
+      "scope=\"col\">APGR at home</th><th scope=\"col\">CPT50</th><th scope=\"col\">gain over mixture, "
+      "points</th><th scope=\"col\">strong share, threshold kept</th><th scope=\"col\">quality, threshold "
+      "kept</th><th scope=\"col\">gain, threshold kept</th></tr></thead><tbody>";
   for (const auto& row : report.transfer) {
     out += "<tr><th scope=\"row\">" + html_text(row.strategy) + "</th><td class=\"l\">" +
            html_text(row.fitted_on) + "</td><td class=\"l\">" + html_text(row.tested_on) + "</td><td>" +
            grouped(row.n) + "</td>" + cell(row.apgr, Unit::kFraction) +
-           cell(row.apgr_at_home, Unit::kFraction) + cell(row.mixture_gain, Unit::kPoints) + "</tr>";
+           cell(row.apgr_at_home, Unit::kFraction) + cell(row.cpt50, Unit::kFraction) +
+           cell(row.mixture_gain, Unit::kPoints) + cell(row.carried_strong_share, Unit::kFraction) +
+           cell(row.carried_quality, Unit::kFraction) + cell(row.carried_mixture_gain, Unit::kPoints) +
+           "</tr>";
   }
   return out + "</tbody></table></div></section>";
 }

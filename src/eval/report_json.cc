@@ -196,6 +196,13 @@ void put_dataset(JsonText& json, const DatasetReport& data) {
   json.key("test").count(data.splits.test).key("clusters").count(data.splits.clusters);
   json.key("largest_cluster").count(data.splits.largest_cluster).close('}');
   json.key("cost_basis").text(data.cost_basis);
+  json.key("embedding");
+  if (data.embedding.texts == 0) {
+    json.raw("null");
+  } else {
+    json.open('{').key("texts").count(data.embedding.texts).key("cost_usd").count(0);
+    json.key("basis").text("encoder in the process").close('}');
+  }
   put_plane(json, data.plane);
   put_list(json, "learning", data.learning, [&](const LearningCurve& curve) {
     json.open('{').key("strategy").text(curve.strategy).key("points").open('[');
@@ -254,6 +261,13 @@ void put_timing(JsonText& json, const EvalReport& report) {
       json.key("p50_ms").maybe(row.latency_p50_ms).key("p99_ms").maybe(row.latency_p99_ms).close('}');
     }
   }
+  json.close(']').key("embedding").open('[');
+  for (const auto& data : report.datasets) {
+    if (data.embedding.measured == 0) continue;
+    json.open('{').key("dataset").text(data.name).key("measured").count(data.embedding.measured);
+    json.key("ms_per_text").maybe(data.embedding.ms_per_text);
+    json.key("cpu_s_per_text").maybe(data.embedding.cpu_s_per_text).close('}');
+  }
   json.close(']').close('}');
 }
 
@@ -276,9 +290,17 @@ std::string report_json(const EvalReport& report) {
     json.open('{').key("strategy").text(row.strategy).key("fitted_on").text(row.fitted_on);
     json.key("tested_on").text(row.tested_on).key("n").count(row.n).key("apgr");
     put_measured(json, row.apgr);
+    json.key("cpt50");
+    put_measured(json, row.cpt50);
     json.key("mixture_gain");
     put_measured(json, row.mixture_gain);
-    json.key("apgr_at_home").maybe(row.apgr_at_home).close('}');
+    json.key("carried").open('{').key("strong_share");
+    put_measured(json, row.carried_strong_share);
+    json.key("quality");
+    put_measured(json, row.carried_quality);
+    json.key("mixture_gain");
+    put_measured(json, row.carried_mixture_gain);
+    json.close('}').key("apgr_at_home").maybe(row.apgr_at_home).close('}');
   });
   json.new_line();
   put_texts(json, "notes", report.notes);

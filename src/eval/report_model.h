@@ -189,6 +189,13 @@ struct SplitSizes {
   std::uint64_t largest_cluster = 0;
 };
 
+/// What embedding the requests took. Nothing is paid for it: the encoder runs in the process.
+struct EmbeddingFigures {
+  std::uint64_t texts = 0;                            ///< 0 = without an encoder
+  std::uint64_t measured = 0;                         ///< of those, one at a time on one thread
+  std::optional<double> ms_per_text, cpu_s_per_text;  ///< machine-dependent: written under `timing` only
+};
+
 struct DatasetReport {
   std::string name;
   std::string file;                 ///< path as given
@@ -197,6 +204,7 @@ struct DatasetReport {
   std::vector<DropCount> dropped;
   SplitSizes splits;
   std::string cost_basis;
+  EmbeddingFigures embedding;
   std::vector<StrategyRow> rows;
   CostQualityPlane plane;
   std::vector<LearningCurve> learning;
@@ -214,7 +222,10 @@ struct TransferRow {
   std::string tested_on;
   std::uint64_t n = 0;
   std::optional<Measured> apgr;
-  std::optional<Measured> mixture_gain;
+  std::optional<Measured> cpt50;         ///< strong share needed for half of the gap
+  std::optional<Measured> mixture_gain;  ///< at the wanted share, threshold set on `tested_on`
+  /// At the threshold of the operating point of `fitted_on`, carried over unchanged.
+  std::optional<Measured> carried_strong_share, carried_quality, carried_mixture_gain;
   std::optional<double> apgr_at_home;  ///< fitted and tested on `tested_on`
 };
 

@@ -203,15 +203,26 @@ std::string transfer_table(const EvalReport& report) {
                {"tested on", 22, true},
                {"n", 7},
                {"APGR [95%]", 19},
-               {"at home", 7}});
+               {"at home", 7},
+               {"CPT50", 5}});
   for (const auto& row : report.transfer) {
     auto apgr = short_fraction(row.apgr);
     if (row.apgr && row.apgr->ci95)
       apgr += " [" + fixed(row.apgr->ci95->low, 3) + "," + fixed(row.apgr->ci95->high, 3) + "]";
     table.add({row.strategy, row.fitted_on, row.tested_on, grouped(row.n), apgr,
-               row.apgr_at_home ? fixed(*row.apgr_at_home, 3) : kNone});
+               row.apgr_at_home ? fixed(*row.apgr_at_home, 3) : kNone, short_fraction(row.cpt50)});
   }
-  return "\n" + table.take();
+  Table carried({{"transfer: threshold kept", 25, true},
+                 {"fitted on", 22, true},
+                 {"tested on", 22, true},
+                 {"strong", 6},
+                 {"quality % [95%]", 17},
+                 {"over mixture, pts", 20}});
+  for (const auto& row : report.transfer) {
+    carried.add({row.strategy, row.fitted_on, row.tested_on, short_fraction(row.carried_strong_share),
+                 percent_with_range(row.carried_quality), points_with_range(row.carried_mixture_gain)});
+  }
+  return "\n" + table.take() + "\n" + carried.take();
 }
 
 }  // namespace
@@ -223,18 +234,20 @@ std::string report_table(const EvalReport& report) {
     out += dataset_text(data);
   }
   out += transfer_table(report);
-  out += "\n" + wrapped(
-                    "retain: quality / always_strong. cost: always_strong = 1, everything paid while "
-                    "serving, shadows and "
-                    "guides included; +fit and +learn: and the fitting labels, which cost leaves out. "
-                    "strong, CPT and worst (the group that "
-                    "keeps least of "
-                    "strong) are fractions. verdict: against the strategy's own "
-                    "decisions, shuffled. " +
-                        std::to_string(report.run.seeds) + " seeds, order " + report.run.order +
-                        "; what is learned is visible after " + grouped(report.run.lag) +
-                        " further requests" + "; intervals: 95%, paired bootstrap.",
-                    "", "");
+  out +=
+      "\n" +
+      wrapped(
+          "retain: quality / always_strong. cost: always_strong = 1, everything paid while "
+          "serving, shadows and "
+          "guides included; +fit and +learn: and the fitting labels, which cost leaves out. "
+          "strong, CPT and worst (the group that "
+          "keeps least of "
+          "strong) are fractions. verdict: against the strategy's own "
+          "decisions, shuffled. " +
+              std::to_string(report.run.seeds) + " seeds, order " + report.run.order +
+              "; what is learned is visible after " + grouped(report.run.lag) +
+              " further requests; embedding costs 0 USD, in this process; intervals: 95%, paired bootstrap.",
+          "", "");
   for (const auto& note : report.notes) out += wrapped(note, "note: ", "  ");
   return out;
 }

@@ -239,7 +239,8 @@ std::optional<double> SetEvaluation::strong_cost_of_an_order() const {
 
 void SetEvaluation::finish_row(StrategyRow row, const Served& served) {
   row.dataset = set_->name();
-  row.cost_basis = name_of(row.cost_usd ? set_->cost_basis() : CostBasis::kUnknown);
+  const auto basis = row.strategy == "oracle_all" ? set_->cost_basis_of_all() : set_->cost_basis();
+  row.cost_basis = name_of(row.cost_usd ? basis : CostBasis::kUnknown);
   if (!row.cost_usd && row.unknown_costs == 0) row.unknown_costs = unknown_costs_;
   constexpr double kFar = .05;
   if (!row.baseline && row.strong_share && !row.setting.starts_with("min_agreement") &&
@@ -360,6 +361,35 @@ Result<> SetEvaluation::swept_row(const Plan& plan) {
   return {};
 }
 
+void SetEvaluation::note_if_too_small(StrategyRow& row, const Plan& plan, std::size_t point) const {
+  constexpr const char* kOption = "outcomes_min";
+  const auto spec = std::find_if(plan.kind->options.begin(), plan.kind->options.end(),
+                                 [](const OptionSpec& one) { return one.name == kOption; });
+  if (spec == plan.kind->options.end()) return;
+  const auto given = plan.strategy.options.find(kOption);
+  const auto* wanted =
+      std::get_if<std::int64_t>(given == plan.strategy.options.end() ? &spec->fallback : &given->second);
+  if (!wanted || *wanted <= 0) return;
+  const auto needed = static_cast<std::uint64_t>(*wanted);
+  std::uint64_t requests = 0;
+  std::uint64_t learned = 0;
+  for (std::size_t seed = 0; seed < options_.seeds; ++seed) {
+    const auto& stream = streams_[point + seed];
+    requests = std::max(requests, stream.requests);
+    learned = std::max(learned, stream.shadows - stream.cannot_tell);
+  }
+  if (learned < needed) {
+    add_note(row,
+             fmt::format("measures nothing here: it decides after {} outcomes ({}), and {} requests gave "
+                         "{}; needed are well over {} requests that are learned from, or a smaller {}",
+                         needed, kOption, requests, learned, needed, kOption));
+  } else if (requests < 2 * needed) {
+    add_note(row, fmt::format("measures little here: it decides after {} outcomes ({}), and there are {} "
+                              "requests; needed are well over {}, or a smaller {}",
+                              needed, kOption, requests, 2 * needed, kOption));
+  }
+}
+
 void SetEvaluation::online_row(const Plan& plan) {
   StrategyRow row;
   row.strategy = plan.strategy.text;
@@ -394,6 +424,7 @@ void SetEvaluation::online_row(const Plan& plan) {
     add_note(row, fmt::format("{} of {} shadows of the first order had no verdict", first.cannot_tell,
                               first.shadows));
   }
+  note_if_too_small(row, plan, point);
   std::optional<Calibration> diagram;
   fill_calibration(row, test_, first.p_agree, diagram, rows_);
   if (diagram) report_.reliability.push_back({row.strategy, "weak's answer agrees with strong's", *diagram});
@@ -464,6 +495,13 @@ Result<DatasetReport> SetEvaluation::run() {
   if (set_->cost_basis() == CostBasis::kUnknown) {
     report_.notes.push_back(
         "Costs are unknown here: shuffles are matched by strong share, and learning is bounded by number.");
+  }
+  if (const auto& embedding = set_->embedding(); embedding.texts > 0) {
+    report_.embedding = embedding;
+    report_.notes.push_back(
+        fmt::format("Embedding {} texts is charged at 0 USD: the encoder runs in this process; its time and "
+                    "CPU time per text stand under timing.",
+                    embedding.texts));
   }
   progress("fitting", 0, 1, {});
   if (auto done = fit(); !done) return fail(done.error());

@@ -95,6 +95,8 @@ class SetEvaluation {
   std::optional<Measured> zero_router_aiq() const;
   Result<> swept_row(const Plan& plan);
   void online_row(const Plan& plan);
+  /// Says on the row that the set is too small for a strategy that first learns so many outcomes.
+  void note_if_too_small(StrategyRow& row, const Plan& plan, std::size_t point) const;
   Served served_by(std::size_t first, std::size_t seeds) const;
   /// What does not depend on the order, as often as each order asks it; `once` has each question once.
   Served as_asked(Served once) const;
