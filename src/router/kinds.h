@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "base/result.h"
 #include "router/predictor.h"
@@ -14,5 +15,13 @@ using PredictorPtr = std::unique_ptr<const Predictor>;
 
 /// bert_head, hybrid_det, hybrid_prob, hybrid_trans, mf, svm, zooter: what ends in dot products.
 Result<PredictorPtr> make_linear_predictor(const ArtefactPtr& artefact);
+Result<PredictorPtr> make_knn_predictor(const ArtefactPtr& artefact);
+Result<PredictorPtr> make_mlp_predictor(const ArtefactPtr& artefact);
+Result<PredictorPtr> make_sw_ranking_predictor(const ArtefactPtr& artefact);
+/// cluster and uniroute: what knows topics.
+Result<PredictorPtr> make_cluster_predictor(const ArtefactPtr& artefact);
+
+/// A tensor of the right shape with numbers that this kind cannot have.
+tl::unexpected<Error> corrupt_router(const Artefact& artefact, const std::string& tensor);
 
 }  // namespace brevet

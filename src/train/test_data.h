@@ -19,9 +19,16 @@ struct PlantedOptions {
   std::uint64_t seed = 1;
 };
 
-/// Unit embeddings; weak is right with probability sigmoid(-strength * e_0 * sqrt(d)/2), the last always
-/// likelier; word 7 is there where e_0 > 0.
+/// Unit embeddings around twelve topics, half of them hard; how hard a request is depends on its topic and,
+/// less, on its first number. Weak is right with probability sigmoid(-strength * hardness), better models
+/// depend less on it. Word 7 comes with hard requests, word 9 with easy ones. Clusters are the requests.
 inline FitData planted_data(const PlantedOptions& options) {
+  constexpr std::size_t kTopics = 12;
+  SeededRandom world(99, 78);  // the same topics for every seed
+  std::vector<Embedding> topics(kTopics, Embedding(options.dimension));
+  for (auto& topic : topics) {
+    for (auto& v : topic) v = static_cast<float>(world.normal());
+  }
   SeededRandom random(options.seed, 77);
   FitData data;
   for (std::size_t c = 0; c < options.configurations; ++c) {
@@ -30,20 +37,23 @@ inline FitData planted_data(const PlantedOptions& options) {
   }
   data.encoder_hash = "test";
   for (std::size_t i = 0; i < options.requests; ++i) {
-    Embedding e(options.dimension);
+    const std::size_t topic = random.below(kTopics);
+    Embedding e = topics[topic];
     double length = 0;
-    for (auto& v : e) v = static_cast<float>(random.normal()), length += static_cast<double>(v) * v;
+    for (auto& v : e) {
+      v += static_cast<float>(.7 * random.normal());
+      length += static_cast<double>(v) * v;
+    }
     for (auto& v : e) v /= static_cast<float>(std::sqrt(length));
-    const double hard = e[0] * std::sqrt(static_cast<double>(options.dimension)) / 2;
+    const double hard =
+        (topic % 2 == 0 ? .5 : -.5) + .3 * e[0] * std::sqrt(static_cast<double>(options.dimension));
     RequestFeatures features;
     features.words.index = {hard > 0 ? 7U : 9U, 100U + static_cast<std::uint32_t>(random.below(50))};
     features.words.value = {.8F, .6F};
     features.embedding = std::make_shared<const Embedding>(std::move(e));
     data.features.push_back(std::move(features));
     for (std::size_t c = 0; c < options.configurations; ++c) {
-      const double skill = options.configurations == 1
-                               ? 0
-                               : static_cast<double>(c) / static_cast<double>(options.configurations - 1);
+      const double skill = static_cast<double>(c) / static_cast<double>(options.configurations - 1);
       const double z = -options.strength * (1 - skill) * hard + 2 * skill;
       data.quality[c].push_back(random.uniform() < 1 / (1 + std::exp(-z)) ? 1.0F : 0.0F);
     }

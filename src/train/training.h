@@ -52,6 +52,11 @@ inline Tensor tensor_of(std::vector<float> values) {
   const auto count = static_cast<std::uint32_t>(values.size());
   return {{count}, std::move(values)};
 }
+/// Mean of the labelled scores of each configuration; of all of them where one has none, .5 where nothing
+/// has.
+std::vector<float> mean_quality(const Training& data);
+/// A last column of 1, for the offset.
+Matrix with_ones(const Matrix& x);
 inline tl::unexpected<Error> interrupted() {
   return fail(ErrorKind::kCancelled, "interrupted",
               "The fit was stopped before its end; nothing was written.");
