@@ -34,6 +34,43 @@ def records(count, models=("small@v1", "mid", "large"), costs=True, seed=1):
         yield out
 
 
+# Three kinds of request with words of their own; the weak model is right on the first and wrong on the last.
+KINDS = {
+    "cooking": (["bread", "tomato soup", "rice", "pancakes", "roast potatoes", "an omelette", "apple pie", "noodles"],
+                "In the kitchen: how should one prepare {} for {} guests so that it is well cooked and seasoned?", .95),
+    "gardening": (["roses", "cabbage", "an apple tree", "tulips", "a hedge", "strawberries", "moss", "a lawn"],
+                  "In the garden: when is the best week to plant or cut {} on a plot of {} square metres?", .6),
+    "law": (["a lease", "a will", "a patent", "an employment contract", "a trust", "a merger", "bail", "a mortgage"],
+            "In court: which clause of {} does the statute of limitations void after {} months, says the judge?", .05),
+}
+
+
+def talk(count, seed=3):
+    draw = random.Random(seed)
+    for i in range(count):
+        topic = draw.choice(sorted(KINDS))
+        things, text, weak_right = KINDS[topic]
+        right = draw.random() < weak_right
+        cell = lambda score, cost: {"score": float(score), "cost_usd": cost}
+        yield {"id": f"talk/{i}", "dataset": "talk", "subject": topic,
+               "prompt": text.format(draw.choice(things), draw.randrange(2, 10**4)),
+               "models": {"small": cell(right, .0001), "large": cell(1, .001)}}
+
+
+def encoder_is_there():
+    """Whether this build finds its sentence encoder; asked of the program, which says it as people are told."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = pathlib.Path(folder) / "few.jsonl"
+        data.write_text("".join(json.dumps(row) + "\n" for row in talk(12)))
+        done = subprocess.run([BREVET, "eval", "--data", str(data), "--models", "small,large", "--strategies",
+                               "always_weak", "--bootstrap", "5", "--fit-labels", "3", "--calibration-labels", "0",
+                               "--cache", folder], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=300)
+    if done.returncode != 0 and "encoder_unreadable" not in done.stderr:
+        raise AssertionError(done.stderr)
+    return done.returncode == 0
+
+
 class Eval(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -146,6 +183,53 @@ class Eval(unittest.TestCase):
         self.assertEqual(again.returncode, 0, again.stderr)
         self.assertIn("rows", json.loads(out.read_text()))
         self.assertEqual(list(streams.glob("*.stream")), [])
+
+    def test_with_the_real_encoder_what_is_fitted_beats_its_shuffle(self):
+        if not encoder_is_there():
+            self.skipTest("the sentence encoder is not in third_party/minilm: nothing was evaluated with embeddings")
+        data = self.write("talk.jsonl", talk(360))
+        cool = self.write("cool.jsonl", talk(150, seed=4))
+        arguments = ["--data", data, "--data", cool, "--models", "small,large", "--strategies",
+                     "rar,knn,adaptive{outcomes_min=30}", "--seeds", "2", "--fit-labels", "90", "--calibration-labels",
+                     "60", "--bootstrap", "100", "--budget-share", "2"]
+        found, said = self.evaluate(*arguments, encoder=True)
+        rows = {(row["dataset"], row["strategy"]): row for row in found["rows"]}
+        knn = rows["talk", "knn"]
+        self.assertEqual(knn["verdict"], "beats its own shuffle", knn)
+        self.assertGreater(knn["shuffle_gain"]["ci95"][0], .05)
+        self.assertGreater(knn["auroc"]["mean"], .75)
+        for name in ("rar", "adaptive{outcomes_min=30}"):
+            self.assertIsNotNone(rows["talk", name]["quality"])
+        # Labels are charged, and the learning lines say so.
+        self.assertGreater(knn["cost_rel_with_learning"]["mean"], knn["cost_rel"]["mean"])
+        sets = {one["name"]: one for one in found["datasets"]}
+        self.assertIn("knn", [line["strategy"] for line in sets["talk"]["learning"]])
+        self.assertEqual(sets["talk"]["embedding"]["cost_usd"], 0)
+        self.assertEqual(sets["talk"]["embedding"]["texts"], 360)
+        self.assertGreater(found["timing"]["embedding"][0]["ms_per_text"], 0)
+        # What it was fitted on tells it of the other set, with the threshold kept.
+        carried = next(row for row in found["transfer"]
+                       if row["fitted_on"] == "talk" and row["tested_on"] == "cool" and row["strategy"] == "knn")
+        self.assertGreater(carried["n"], 0)
+        self.assertGreater(carried["apgr"]["mean"], .6)
+        self.assertGreater(carried["carried"]["mixture_gain"]["mean"], .05)
+        self.assertIn("transfer: threshold kept", said)
+        # Two runs at once on an empty cache: neither disturbs the other, and both say what one alone said.
+        shared = dict(self.environment, BREVET_CACHE=str(self.path / "shared"))
+        outs = [self.path / f"together{i}.json" for i in range(2)]
+        runs = [subprocess.Popen([BREVET, "eval", *arguments, "--json", str(out)], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=shared)
+                for out in outs]
+        for run in runs:
+            self.assertEqual(run.wait(timeout=300), 0, run.stderr.read())
+            run.stderr.close()
+        for out in outs:
+            again = json.loads(out.read_text())
+            for report in (again, found):
+                report.pop("timing", None)
+                report["run"].pop("command", None)
+            self.assertEqual(again, found)
+        self.assertEqual([path.name for path in (self.path / "shared").rglob("*.part")], [])
 
     def test_bad_use_is_a_sentence_with_a_code(self):
         data = self.write("good.jsonl", records(60))

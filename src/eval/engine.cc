@@ -124,6 +124,18 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
   const auto started = std::chrono::steady_clock::now();
   EvalReport report;
   std::vector<std::unique_ptr<SetEvaluation>> sets;
+  const auto trim = [&] {
+    for (const auto& folder : {options.cache_folder, options.work_folder}) {
+      if (!folder.empty()) trim_cache(folder, options.cache_bounds);
+    }
+  };
+  trim();
+  std::unique_ptr<FolderUse> use;
+  if (!options.work_folder.empty()) {
+    auto taken = FolderUse::take(options.work_folder);
+    if (!taken) return fail(taken.error());
+    use = std::move(*taken);
+  }
   for (const auto& wanted : options.sets) {
     const auto begun = std::chrono::steady_clock::now();
     const auto tell = [&](const std::string& what, std::size_t done, std::size_t all) {
@@ -172,7 +184,11 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
       if (auto done = add_transfer(options, strategy, sets, report); !done) return fail(done.error());
     }
   }
-  for (const auto& one : sets) forget_streams(one->tasks(), options.work_folder);
+  // Streams are content-addressed: another run may be about to go on from the same ones.
+  if (use && use->alone()) {
+    for (const auto& one : sets) forget_streams(one->tasks(), options.work_folder);
+  }
+  trim();
   auto& run = report.run;
   run.command = options.command;
   run.version = BREVET_VERSION;

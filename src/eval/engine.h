@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/cache_folder.h"
 #include "eval/question_set.h"
 #include "eval/report_model.h"
 #include "eval/streams.h"
@@ -51,8 +52,9 @@ struct EvalOptions {
   std::string work_folder;  ///< finished streams are kept there until the whole run is done; empty = not kept
   std::string build;        ///< identity of this build: streams that another one kept are not used
   std::string cache_folder;
-  std::string command;  ///< for the report
-  std::string prices;   ///< for the report
+  CacheBounds cache_bounds;  ///< of the cache folder and of the work folder, each
+  std::string command;       ///< for the report
+  std::string prices;        ///< for the report
   /// What is being done, done, all, seconds left.
   std::function<void(const std::string&, std::size_t, std::size_t, std::optional<double>)> progress;
   std::function<bool()> stop;

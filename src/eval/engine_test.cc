@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <thread>
 
 #include "base/random.h"
 #include "base/test_folder.h"
@@ -219,6 +220,7 @@ std::string without_timing(const EvalReport& report) {
   auto copy = report;
   copy.timing = {};
   for (auto& set : copy.datasets) {
+    set.embedding.measured = 0;
     for (auto& row : set.rows) row.latency_p50_ms.reset(), row.latency_p99_ms.reset();
   }
   return report_json(copy);
@@ -290,6 +292,36 @@ class KindPool final : public EmbeddingPool {
  private:
   const KindEncoder encoder_;
 };
+
+TEST(Engine, TwoRunsThatShareAFolderDoNotDisturbEachOther) {
+  const auto cache = std::filesystem::path(test_folder()) / "brevet_engine_shared";
+  std::filesystem::remove_all(cache);
+  auto options = options_for(write_file("engine_shared.jsonl", 300, true), {"adaptive{outcomes_min=20}"});
+  options.bootstrap_rounds = 20;
+  KindPool alone;
+  const auto whole = without_timing(evaluate(options, &alone).value());
+  options.cache_folder = cache;
+  options.work_folder = cache / "streams";
+  // Bounds that everything breaks: each run clears what the other one has just kept.
+  options.cache_bounds = {0, std::chrono::hours(0), std::chrono::hours(1)};
+  std::vector<std::string> found(2);
+  {
+    std::vector<std::jthread> runs;
+    for (auto& text : found) {
+      runs.emplace_back([&] {
+        KindPool pool;
+        for (int i = 0; i < 3; ++i) {
+          text = without_timing(evaluate(options, &pool).value());
+          if (text != whole) return;
+        }
+      });
+    }
+  }
+  EXPECT_TRUE(found[0] == whole && found[1] == whole) << "a shared folder changed the figures";
+  for (const auto& entry : std::filesystem::directory_iterator(options.work_folder))
+    ADD_FAILURE() << "left behind: " << entry.path();
+  std::filesystem::remove_all(cache);
+}
 
 TEST(Engine, FittedStrategiesSeeOnlyTheFittingSplit) {
   // With every outcome turned round outside of the fitting split what kNN predicts must stay what it was.

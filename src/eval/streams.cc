@@ -13,6 +13,7 @@
 #include <unordered_map>
 
 #include "base/random.h"
+#include "base/temporary_name.h"
 
 namespace brevet {
 namespace {
@@ -124,16 +125,19 @@ void keep_stream(const StreamTask& task, const Stream& stream, const std::string
   Writer writer;
   each_field(writer, stream);
   const auto path = path_of(task, folder);
-  const auto half = path.string() + ".part";
+  const auto half = temporary_name(path.string());
+  std::error_code ignored;
   {
     std::ofstream out(half, std::ios::binary | std::ios::trunc);
     const std::uint64_t check = hash_bytes(writer.out);
     out.write(kMagic, sizeof(kMagic));
     out.write(reinterpret_cast<const char*>(&check), sizeof(check));
     out.write(writer.out.data(), static_cast<std::streamsize>(writer.out.size()));
-    if (!out.flush()) return;  // a full disk costs the resumption, not the run
+    if (!out.flush()) {  // a full disk costs the resumption, not the run
+      std::filesystem::remove(half, ignored);
+      return;
+    }
   }
-  std::error_code ignored;
   std::filesystem::rename(half, path, ignored);
 }
 

@@ -3,7 +3,7 @@
 // Called by the engine. A stream's figures are kept by test question, so that strategies, settings and seeds
 // can be paired. Results do not depend on the number of threads or on where a run was interrupted. A finished
 // stream is written to the work folder under the hash of everything that decided it; a file that is torn or
-// of another kind is made anew.
+// of another kind is made anew. Runs may share the folder.
 #pragma once
 
 #include <cstdint>

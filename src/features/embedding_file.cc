@@ -2,6 +2,10 @@
 // is appended with one write; what a crash leaves torn at the end is cut off when the file is opened next.
 #include "features/embedding_file.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <array>
 #include <cstring>
 #include <filesystem>
@@ -27,6 +31,12 @@ Key key_of(std::string_view text) {
 class EmbeddingFile final : public EmbeddingPool {
  public:
   EmbeddingFile(EmbeddingPool& inner, std::size_t entries_max) : inner_(inner), entries_max_(entries_max) {}
+  ~EmbeddingFile() override {
+    out_.close();
+    if (lock_ >= 0) close(lock_);
+  }
+  EmbeddingFile(const EmbeddingFile&) = delete;
+  EmbeddingFile& operator=(const EmbeddingFile&) = delete;
 
   Result<> open(const std::string& path) {
     const auto unusable = [&](const std::string& why) {
@@ -35,6 +45,9 @@ class EmbeddingFile final : public EmbeddingPool {
     };
     const std::string header =
         std::string(kMagic) + std::to_string(dimension()) + " " + inner_.encoder().hash() + "\n";
+    lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (lock_ < 0) return unusable("cannot be written");
+    const bool writes = flock(lock_, LOCK_EX | LOCK_NB) == 0;
     std::error_code ignored;
     const auto size = std::filesystem::exists(path, ignored) ? std::filesystem::file_size(path, ignored) : 0;
     if (size > 0) {
@@ -55,8 +68,11 @@ class EmbeddingFile final : public EmbeddingPool {
         whole += record.size();
       }
       in.close();
-      if (whole < size && entries_.size() < entries_max_) std::filesystem::resize_file(path, whole, ignored);
+      // What looks torn to a reader may be what the writer is writing.
+      if (writes && whole < size && entries_.size() < entries_max_)
+        std::filesystem::resize_file(path, whole, ignored);
     }
+    if (!writes) return {};
     out_.open(path, std::ios::binary | std::ios::app);
     if (!out_) return unusable("cannot be written");
     if (size == 0) out_ << header << std::flush;
@@ -96,12 +112,14 @@ class EmbeddingFile final : public EmbeddingPool {
     std::memcpy(record.data() + sizeof key, embedding->data(), dimension() * sizeof(float));
     std::lock_guard lock(mutex_);
     if (entries_.size() >= entries_max_ || !entries_.emplace(key, embedding).second) return;
+    if (!out_.is_open()) return;
     out_.write(record.data(), static_cast<std::streamsize>(record.size()));
     out_.flush();
   }
 
   EmbeddingPool& inner_;
   const std::size_t entries_max_;
+  int lock_ = -1;  ///< the file itself, held as long as this object writes it
   mutable std::mutex mutex_;
   std::unordered_map<Key, std::shared_ptr<const Embedding>, KeyHash> entries_;  // guarded by mutex_
   std::ofstream out_;                                                           // guarded by mutex_

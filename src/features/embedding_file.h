@@ -1,8 +1,9 @@
 // Embeddings kept on disk by content: what one run embedded, the next one reads. For replay, where the same
 // texts are embedded for every seed, order and strategy; a gateway in production has the pool's own cache.
 //
-// Wraps an EmbeddingPool. Thread-safe. One process at a time writes a file; a file of another encoder or with
-// a torn end is used as far as it is whole, never trusted beyond. Does not embed.
+// Wraps an EmbeddingPool. Thread-safe. The first to open a file writes it (a lock says who); others read what
+// is there when they open it and keep nothing. A file of another encoder is refused; one with a torn end is
+// used as far as it is whole, never trusted beyond. Does not embed.
 #pragma once
 
 #include <memory>

@@ -97,6 +97,28 @@ TEST_F(EmbeddingFileTest, TornEndIsCutOffAndWrittenAgain) {
   }
 }
 
+TEST_F(EmbeddingFileTest, TheFirstToOpenWritesAndTheSecondReads) {
+  FakePool first, second, third;
+  auto writer = make_embedding_file(first, {path_}).value();
+  EXPECT_EQ(run_embed(*writer, "abc"), (Embedding{3, 1}));
+  {
+    auto reader = make_embedding_file(second, {path_}).value();
+    EXPECT_EQ(run_embed(*reader, "abc"), (Embedding{3, 1}));
+    EXPECT_EQ(second.calls, 0);
+    const auto size = std::filesystem::file_size(path_);
+    EXPECT_EQ(run_embed(*reader, "abcdef"), (Embedding{6, 1}));
+    EXPECT_EQ(run_embed(*reader, "abcdef"), (Embedding{6, 1}));
+    EXPECT_EQ(second.calls, 1) << "kept in memory";
+    EXPECT_EQ(std::filesystem::file_size(path_), size) << "and not in the file";
+  }
+  EXPECT_EQ(run_embed(*writer, "abcd"), (Embedding{4, 1}));
+  writer.reset();
+  auto again = make_embedding_file(third, {path_}).value();
+  EXPECT_EQ(run_embed(*again, "abc"), (Embedding{3, 1}));
+  EXPECT_EQ(run_embed(*again, "abcd"), (Embedding{4, 1}));
+  EXPECT_EQ(third.calls, 0);
+}
+
 TEST_F(EmbeddingFileTest, AnotherEncodersFileIsRefused) {
   FakePool mine("h1"), other("h2");
   run_embed(**make_embedding_file(mine, {path_}), "abc");

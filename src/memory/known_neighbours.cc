@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/random.h"
+#include "base/temporary_name.h"
 #include "memory/simd.h"
 
 namespace brevet {
@@ -89,13 +90,18 @@ std::shared_ptr<const KnownNeighbours> KnownNeighbours::cached(
     if (in && std::memcmp(magic, kMagic, sizeof(magic)) == 0 && std::equal(found, found + 3, header)) {
       out->lists_.resize(out->embeddings_.size() * out->depth_);
       in.read(reinterpret_cast<char*>(out->lists_.data()), static_cast<std::streamsize>(bytes));
-      if (in && hash_bytes({reinterpret_cast<const char*>(out->lists_.data()), bytes}) == check) return out;
+      if (in && hash_bytes({reinterpret_cast<const char*>(out->lists_.data()), bytes}) == check) {
+        // Its time says when it was last of use: the oldest are cleared first.
+        std::error_code ignored;
+        std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now(), ignored);
+        return out;
+      }
     }
   }
   out->compute(threads);
   std::error_code ignored;
   std::filesystem::create_directories(folder, ignored);
-  const auto half = path.string() + ".part";
+  const auto half = temporary_name(path.string());
   {
     std::ofstream file(half, std::ios::binary | std::ios::trunc);
     const std::uint64_t check = hash_bytes({reinterpret_cast<const char*>(out->lists_.data()), bytes});
@@ -103,7 +109,10 @@ std::shared_ptr<const KnownNeighbours> KnownNeighbours::cached(
     file.write(reinterpret_cast<const char*>(header), sizeof(header));
     file.write(reinterpret_cast<const char*>(&check), sizeof(check));
     file.write(reinterpret_cast<const char*>(out->lists_.data()), static_cast<std::streamsize>(bytes));
-    if (!file.flush()) return out;
+    if (!file.flush()) {
+      std::filesystem::remove(half, ignored);
+      return out;
+    }
   }
   std::filesystem::rename(half, path, ignored);
   return out;
