@@ -92,6 +92,7 @@ Task<void> answer_need(Run& run, Need need) {
     co_return;
   }
   if (!run.features_fetched) co_await fetch_features(run);
+  evidence.features = true;
   const auto* embedding = run.features.embedding.get();
   if (const auto* near = std::get_if<NeedNeighbours>(&need)) {
     evidence.neighbours.emplace();

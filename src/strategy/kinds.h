@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "strategy/strategy.h"
 
@@ -17,6 +18,8 @@ StrategyKind exact_lookup_kind();
 StrategyKind rar_kind();
 StrategyKind adaptive_kind();
 StrategyKind rar_shadow_kind();
+/// A row for each of router_kinds(); `knn` keeps its own and learns to read a router beside.
+void add_trained_kinds(std::vector<StrategyKind>& kinds);
 
 /// `options` is complete and checked, so these cannot fail.
 inline double number_option(const OptionValues& options, const char* name) {

@@ -78,8 +78,12 @@ Step call_weak(const RequestView& view, Reason reason, const WeakCall& how) {
 }
 
 Step call_reference(const RequestView& view, Reason reason) {
+  return call_candidate(view.reference, std::move(reason));
+}
+
+Step call_candidate(const Configuration& candidate, Reason reason) {
   Call call;
-  call.configuration = view.reference;
+  call.configuration = candidate;
   call.delivery = Delivery::kStream;
   Calls calls;
   calls.calls.push_back(std::move(call));
@@ -144,7 +148,7 @@ std::optional<Step> after_calls(const Turn& turn, OnReferenceFailure on_failure)
   if (!reference_failed) {
     return call_reference(
         turn.view, {"weak_failed", fmt::format("Served by {} because {} failed ({}).",
-                                               turn.view.reference.key(), turn.view.weak.key(), what)});
+                                               turn.view.reference.key(), last.configuration.model, what)});
   }
   if (on_failure == OnReferenceFailure::kServeWeak) {
     Reason reason{"reference_failed", fmt::format("Served by {} because {} failed ({}).",

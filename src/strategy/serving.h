@@ -31,6 +31,8 @@ struct WeakCall {
 };
 Step call_weak(const RequestView& view, Reason reason, const WeakCall& how = {});
 Step call_reference(const RequestView& view, Reason reason);
+/// Any candidate, alone, its answer delivered as it comes.
+Step call_candidate(const Configuration& candidate, Reason reason);
 /// Weak alone or with the guide, as the remembered skill says; the reference when it says strong only or when
 /// its guide is gone. `evidence` completes the sentence: "this very request was seen before".
 Step call_by_skill(const Turn& turn, const Skill& skill, const std::string& code_prefix,

@@ -47,16 +47,20 @@ tl::unexpected<Error> bad_option(std::string_view strategy, const OptionSpec& sp
 }  // namespace
 
 const std::vector<StrategyKind>& strategies() {
-  static const std::vector<StrategyKind> list = {
-      adaptive_kind(),      // the default: calibrated estimate, exact repeats, log-probability of the answer
-      rar_kind(),           // RAR as published: nearest remembered request over a threshold
-      knn_kind(),           // agreement among similar remembered requests
-      exact_lookup_kind(),  // what remembering repeats alone gives
-      random_mixture_kind(),  // what any router must beat
-      always_weak_kind(),
-      always_strong_kind(),
-      rar_shadow_kind(),  // not for serving: what is tried off the request path
-  };
+  static const std::vector<StrategyKind> list = [] {
+    std::vector<StrategyKind> out = {
+        adaptive_kind(),  // the default: calibrated estimate, exact repeats, log-probability of the answer
+        rar_kind(),       // RAR as published: nearest remembered request over a threshold
+        knn_kind(),       // agreement among similar remembered requests
+        exact_lookup_kind(),    // what remembering repeats alone gives
+        random_mixture_kind(),  // what any router must beat
+        always_weak_kind(),
+        always_strong_kind(),
+        rar_shadow_kind(),  // not for serving: what is tried off the request path
+    };
+    add_trained_kinds(out);  // one per kind of router that src/router knows
+    return out;
+  }();
   return list;
 }
 
@@ -78,18 +82,19 @@ Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& giv
     return fail(ErrorKind::kCallerInvalid, "unknown_strategy",
                 fmt::format("There is no strategy '{}'.{}", name, suggestion(name, names)), "strategy");
   }
+  const auto& options = router && !kind->trained_options.empty() ? kind->trained_options : kind->options;
   OptionValues complete;
   std::vector<std::string> known;
-  for (const auto& spec : kind->options) {
+  for (const auto& spec : options) {
     known.push_back(spec.name);
     complete[spec.name] = spec.fallback;
   }
   for (const auto& entry : given) {
     const auto& key = entry.first;
     const auto& value = entry.second;
-    const auto spec = std::find_if(kind->options.begin(), kind->options.end(),
-                                   [&](const OptionSpec& row) { return row.name == key; });
-    if (spec == kind->options.end()) {
+    const auto spec =
+        std::find_if(options.begin(), options.end(), [&](const OptionSpec& row) { return row.name == key; });
+    if (spec == options.end()) {
       return fail(ErrorKind::kCallerInvalid, "unknown_option",
                   fmt::format("Strategy '{}' has no option '{}'.{}", name, key, suggestion(key, known)), key);
     }

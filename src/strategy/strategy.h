@@ -56,7 +56,8 @@ inline constexpr int kWeakAnswer = -2;    ///< RequestView::weak_answer
 
 // ---- What a step may be
 // -------------------------------------------------------------------------------------------
-struct NeedExact {};  ///< -> Evidence::exact
+struct NeedExact {};     ///< -> Evidence::exact
+struct NeedFeatures {};  ///< -> RequestView::features, Evidence::features
 struct NeedNeighbours {
   std::size_t k = 1;
 };  ///< -> Evidence::neighbours
@@ -76,7 +77,8 @@ struct NeedCompare {
   int judge_forward = -1;  ///< attempt id, -1 = no judge
   int judge_swapped = -1;
 };
-using Need = std::variant<NeedExact, NeedNeighbours, NeedGuides, NeedEstimate, NeedAfterAnswer, NeedCompare>;
+using Need = std::variant<NeedExact, NeedFeatures, NeedNeighbours, NeedGuides, NeedEstimate, NeedAfterAnswer,
+                          NeedCompare>;
 
 /// kStream: bytes may reach the client as they come, so this attempt will be accepted unless it fails before
 /// its first byte. kHold: nothing reaches the client before Accept.
@@ -123,6 +125,7 @@ struct Step {
 
 /// Everything fetched so far. An empty optional = not asked yet; asked and not found has its own state.
 struct Evidence {
+  bool features = false;  ///< RequestView::features are as good as they get
   std::optional<std::optional<Skill>> exact;
   std::optional<std::vector<Neighbour>> neighbours;
   std::optional<std::vector<GuideNeighbour>> guides;
@@ -184,6 +187,8 @@ struct StrategyKind {
   /// For what reads a router that was fitted offline instead of what is remembered; null otherwise. Without a
   /// router such a strategy cannot be made (router_missing), unless it has `make` as well.
   Result<StrategyPtr> (*make_trained)(const OptionValues& complete, RouterPtr router) = nullptr;
+  /// The options with a router, where there are others than without; empty = the same.
+  std::vector<OptionSpec> trained_options = {};
 };
 
 /// Every strategy of the product, in one readable list (strategies.cc).

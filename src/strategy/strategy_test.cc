@@ -8,6 +8,8 @@
 
 #include <set>
 
+#include "strategy/test_router.h"
+
 namespace brevet {
 namespace {
 
@@ -78,8 +80,16 @@ struct Scene {
   }
 };
 
+/// What reads a router and cannot do without is given one.
+RouterPtr router_for(std::string_view name) {
+  for (const auto& kind : strategies()) {
+    if (kind.name == name && !kind.make) return std::make_shared<const FakeRouter>(kind.name);
+  }
+  return {};
+}
+
 StrategyPtr make(std::string_view name, OptionValues options = {}) {
-  auto made = make_strategy(name, options);
+  auto made = make_strategy(name, options, router_for(name));
   EXPECT_TRUE(made) << (made ? "" : made.error().message);
   return made ? *made : nullptr;
 }
@@ -118,7 +128,10 @@ Skill random_skill(Draws& dice) {
 
 void answer_need(Scene& scene, const Need& need, Draws& dice) {
   auto& evidence = scene.evidence;
-  if (std::holds_alternative<NeedExact>(need)) {
+  if (std::holds_alternative<NeedFeatures>(need)) {
+    evidence.features = true;
+    if (dice.coin("nothing_known", 0.2)) scene.features.statistics.words = FakeRouter::kUnknownWords;
+  } else if (std::holds_alternative<NeedExact>(need)) {
     evidence.exact.emplace();
     if (dice.coin("found", 0.4)) *evidence.exact = random_skill(dice);
   } else if (const auto* near = std::get_if<NeedNeighbours>(&need)) {
@@ -283,7 +296,7 @@ TEST(EveryStrategy, OptionsHaveHelpAndTheirDefaultsAreInBounds) {
         OptionValue over = *spec.high + 1;
         if (std::holds_alternative<std::int64_t>(spec.fallback))
           over = static_cast<std::int64_t>(*spec.high + 1);
-        auto made = make_strategy(kind.name, {{spec.name, over}});
+        auto made = make_strategy(kind.name, {{spec.name, over}}, router_for(kind.name));
         ASSERT_FALSE(made) << kind.name << "." << spec.name;
         EXPECT_EQ(made.error().code, "bad_option");
       }
@@ -581,7 +594,7 @@ TEST(RarShadow, AsksTheJudgeInBothOrdersWhereNothingElseCanTell) {
 TEST(Strategies, AShadowPlanIsRefusedForServingAndTheRestIsNot) {
   std::size_t refused = 0;
   for (const auto& kind : strategies()) {
-    const auto made = make_serving_strategy(kind.name, {});
+    const auto made = make_serving_strategy(kind.name, {}, router_for(kind.name));
     EXPECT_EQ(made.has_value(), !kind.shadow_plan) << kind.name;
     if (made) continue;
     ++refused;
