@@ -1,6 +1,8 @@
 // What a request looks like to a router: an embedding, hashed words and text statistics. Plain values.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -16,6 +18,10 @@ struct SparseVector {
   std::vector<float> value;
 };
 
+/// The shape of the text, features/text_shape.h says which number is what.
+inline constexpr std::size_t kTextShapeNumbers = 58;
+using TextShape = std::array<float, kTextShapeNumbers>;
+
 struct TextStatistics {
   std::uint32_t bytes = 0;
   std::uint32_t words = 0;
@@ -23,6 +29,7 @@ struct TextStatistics {
   std::uint32_t lines = 0;
   std::uint32_t code_points = 0;
   float non_ascii_share = 0;
+  TextShape shape{};
 };
 
 struct RequestFeatures {

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "base/random.h"
+#include "features/text_shape.h"
 
 namespace brevet {
 namespace {
@@ -119,6 +120,7 @@ TextStatistics text_statistics(std::string_view text) {
   out.lines = clamp_count(lines);
   out.code_points = clamp_count(code_points);
   if (code_points > 0) out.non_ascii_share = static_cast<float>(non_ascii) / static_cast<float>(code_points);
+  out.shape = text_shape(text);
   return out;
 }
 

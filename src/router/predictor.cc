@@ -32,6 +32,8 @@ const std::vector<Row>& rows() {
       {{"cluster", "mean quality of each model in the nearest topics", true}, make_cluster_predictor},
       {{"uniroute", "models as vectors of errors per topic; takes new models from a few probes", true},
        make_cluster_predictor},
+      {{"ensemble", "a forest over the text's shape, its embedding and three cheap routers", true},
+       make_ensemble_predictor},
   };
   return list;
 }
