@@ -497,7 +497,8 @@ std::string report_html(const EvalReport& report) {
          "serves. APGR: average "
          "share of the quality gap recovered, .5 is chance. Costs hold serving and what is learned while "
          "serving; "
-         "the labels of fitted strategies are in the cost with learning alone. AIQ: average quality over the "
+         "the labels of fitted strategies are in the cost with learning alone; embedding costs 0 USD, in "
+         "this process. AIQ: average quality over the "
          "range of costs. "
          "Formulas and their "
          "limits: docs/evaluation-protocol.md.</p></footer></body></html>\n";
