@@ -38,7 +38,7 @@ KindRow bert_head_row() {
   row.kind.name = "bert_head";
   row.kind.summary = "three-way classifier (strong wins, tie, weak wins) on the frozen encoder";
   row.kind.options = {
-      {"ridge", 1.0, 1e-3, 1e4, "penalty on the squared weights: more is smoother, less follows the data"}};
+      {"ridge", 10.0, 1e-3, 1e4, "penalty on the squared weights: more is smoother, less follows the data"}};
   row.kind.requests_min = 50;
   row.fit = fit_bert_head;
   return row;

@@ -79,7 +79,7 @@ KindRow hybrid_row(const char* name, const char* summary, FitFunction fit) {
   KindRow row;
   row.kind.name = name;
   row.kind.summary = summary;
-  row.kind.options = {{"ridge", 3.0, 1e-3, 1e4, "penalty on the squared weights: more is smoother"}};
+  row.kind.options = {{"ridge", 20.0, 1e-3, 1e4, "penalty on the squared weights: more is smoother"}};
   row.kind.requests_min = 50;
   row.fit = fit;
   row.reads_quality = true;

@@ -93,7 +93,7 @@ KindRow svm_row() {
   row.kind.name = "svm";
   row.kind.summary = "a linear support vector regression per model on the embedding";
   row.kind.options = {
-      {"cost", .03, 1e-5, 1e4, "of an error: more follows the data, less is smoother"},
+      {"cost", .01, 1e-5, 1e4, "of an error: more follows the data, less is smoother"},
       {"epsilon", 0.0, 0.0, 1.0, "errors below it are free"},
       {"squared", true, {}, {}, "squared errors (the mean) instead of absolute ones (the median)"},
       {"passes_max", std::int64_t{300}, 1.0, 10000.0, "over the data; more is exacter and slower"}};

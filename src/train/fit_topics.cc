@@ -73,7 +73,7 @@ std::vector<float> topic_means(const std::vector<std::uint32_t>& topic_of, const
 }
 
 KindRow cluster_row() {
-  auto row = topics_row(32, 3, 10);
+  auto row = topics_row(16, 3, 10);
   row.kind.name = "cluster";
   row.kind.summary = "mean quality of each model in the nearest topics";
   row.fit = fit_cluster;
@@ -81,7 +81,7 @@ KindRow cluster_row() {
 }
 
 KindRow uniroute_row() {
-  auto row = topics_row(64, 1, 5);
+  auto row = topics_row(32, 1, 5);
   row.kind.name = "uniroute";
   row.kind.summary = "models as vectors of errors per topic; takes new models from a few probes";
   row.fit = fit_uniroute;

@@ -106,7 +106,7 @@ KindRow zooter_row() {
       {"beta", .3, 0.0, 1.0, "weight of a request's own rewards against those of its tags"},
       {"temperature", .2, 1e-3, 100.0, "of the rewards: small names the best model, large evens out"},
       {"clusters", std::int64_t{32}, 1.0, 512.0, "tags made by k-means where none are given"},
-      {"ridge", 3.0, 1e-3, 1e4, "penalty on the squared weights: more is smoother"}};
+      {"ridge", 30.0, 1e-3, 1e4, "penalty on the squared weights: more is smoother"}};
   row.kind.requests_min = 50;
   row.kind.many = true;
   row.fit = fit_zooter;

@@ -135,24 +135,30 @@ DenseMember fit_dense_member(const Matrix& x, const Matrix& y, const std::vector
     for (std::size_t k = 0; k < cross_all.values.size(); ++k) cross_all.values[k] += cross.back().values[k];
     for (std::size_t k = 0; k < x.cols; ++k) row_all.values[k] += x_sum.back().values[k];
   }
-  // X' (y - mean) = X' y - (sum of rows) mean.
-  const auto less_mean = [&](Matrix b, const Matrix& row_sum, const std::vector<double>& mean) {
-    for (std::size_t j = 0; j < b.rows; ++j) {
-      for (std::size_t m = 0; m < b.cols; ++m) b.at(j, m) -= row_sum.values[j] * static_cast<float>(mean[m]);
-    }
-    return b;
-  };
   DenseMember out;
   out.out_of_fold = Matrix(x.rows, y.cols);
   for (std::size_t f = 0; f < folds.size(); ++f) {
-    Matrix g = gram_all, b = cross_all, row = row_all;
+    const auto left = static_cast<double>(x.rows - folds[f].size());
+    if (left < 1) continue;
+    Matrix g = gram_all, b = cross_all, centre = row_all;
     subtract(g, gram[f]);
     subtract(b, cross[f]);
-    subtract(row, x_sum[f]);
-    const auto left = static_cast<double>(x.rows - folds[f].size());
+    subtract(centre, x_sum[f]);
+    for (auto& v : centre.values) v /= static_cast<float>(left);
     std::vector<double> mean(y.cols);
-    for (std::size_t m = 0; m < y.cols; ++m) mean[m] = left > 0 ? (sum_all[m] - sums[f][m]) / left : 0;
-    const Matrix predicted = multiply(part_x[f], solve(g, less_mean(b, row, mean)));
+    for (std::size_t m = 0; m < y.cols; ++m) mean[m] = (sum_all[m] - sums[f][m]) / left;
+    // The products were made around the mean of all rows; what is left has a mean of its own.
+    for (std::size_t j = 0; j < x.cols; ++j) {
+      const double of_row = left * centre.values[j];
+      for (std::size_t k = 0; k < x.cols; ++k) g.at(j, k) -= static_cast<float>(of_row * centre.values[k]);
+      for (std::size_t m = 0; m < y.cols; ++m) b.at(j, m) -= static_cast<float>(of_row * mean[m]);
+    }
+    const Matrix w = solve(g, b);
+    Matrix moved = part_x[f];
+    for (std::size_t k = 0; k < moved.rows; ++k) {
+      for (std::size_t j = 0; j < x.cols; ++j) moved.at(k, j) -= centre.values[j];
+    }
+    const Matrix predicted = multiply(moved, w);
     for (std::size_t k = 0; k < folds[f].size(); ++k) {
       for (std::size_t m = 0; m < y.cols; ++m) {
         out.out_of_fold.at(folds[f][k], m) = predicted.at(k, m) + static_cast<float>(mean[m]);
@@ -161,7 +167,8 @@ DenseMember fit_dense_member(const Matrix& x, const Matrix& y, const std::vector
   }
   std::vector<double> mean(y.cols);
   for (std::size_t m = 0; m < y.cols; ++m) mean[m] = sum_all[m] / static_cast<double>(x.rows);
-  const Matrix w = solve(gram_all, less_mean(cross_all, row_all, mean));
+  // Around the mean of all rows, their sum is 0, so the mean of y drops out.
+  const Matrix w = solve(gram_all, cross_all);
   out.weights = Matrix(y.cols, x.cols + 1);
   for (std::size_t m = 0; m < y.cols; ++m) {
     double offset = mean[m];

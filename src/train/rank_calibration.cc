@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 namespace brevet {
 namespace {
@@ -119,11 +120,17 @@ Curve platt_curve(std::span<const float> raw, std::span<const float> label) {
   return strictly_increasing(x, y);
 }
 
-Curve isotonic_curve(std::span<const float> raw, std::span<const float> label, std::size_t block) {
+Curve isotonic_curve(std::span<const float> raw, std::span<const float> label,
+                     const IsotonicOptions& options) {
   assert(!raw.empty() && raw.size() == label.size());
+  const std::size_t block =
+      std::max({options.block, std::size_t{1}, raw.size() / std::max<std::size_t>(1, options.blocks)});
+  std::optional<Curve> platt;
+  if (options.prior > 0) platt = platt_curve(raw, label);
   struct Block {
     double x = 0, y = 0;  // sums
     double n = 0;
+    double expected = 0;  // sum by Platt's curve
     double mean() const { return y / n; }
   };
   const auto order = by_score(raw);
@@ -135,11 +142,17 @@ Curve isotonic_curve(std::span<const float> raw, std::span<const float> label, s
     cells.back().x += raw[order[k]];
     cells.back().y += label[order[k]];
     cells.back().n += 1;
+    if (platt) cells.back().expected += platt->at(raw[order[k]]);
   }
   if (cells.size() > 1 && cells.back().n < static_cast<double>(block)) {
     auto& before = cells[cells.size() - 2];
     before.x += cells.back().x, before.y += cells.back().y, before.n += cells.back().n;
+    before.expected += cells.back().expected;
     cells.pop_back();
+  }
+  // As if the block had seen `prior` more that went as Platt's curve says; its weight stays its own.
+  for (auto& cell : cells) {
+    cell.y = cell.n * (cell.y + options.prior * cell.expected / cell.n) / (cell.n + options.prior);
   }
   std::vector<Block> pooled;
   for (const auto& cell : cells) {
@@ -158,13 +171,11 @@ Curve isotonic_curve(std::span<const float> raw, std::span<const float> label, s
     x.push_back(at);
     y.push_back(std::clamp(value, 0.0, 1.0) * (1 - 2e-3) + 1e-3 + kSlope * static_cast<double>(x.size()));
   };
-  // Half an observation of each kind keeps a block of only ones from promising certainty.
-  const auto value = [](const Block& b) { return (b.y + .5) / (b.n + 1); };
   const double margin = std::max(1e-6, 1e-3 * (highest - lowest));
-  push(std::min(lowest, pooled.front().x / pooled.front().n) - margin, value(pooled.front()));
-  double before = value(pooled.front());
+  push(std::min(lowest, pooled.front().x / pooled.front().n) - margin, pooled.front().mean());
+  double before = pooled.front().mean();
   for (const auto& b : pooled) {
-    before = std::max(before, value(b));
+    before = std::max(before, b.mean());
     push(b.x / b.n, before);
   }
   push(std::max(highest, pooled.back().x / pooled.back().n) + margin, before);

@@ -23,9 +23,17 @@ struct Curve {
 /// sigmoid(a raw + b), a > 0, by Newton on the log loss with Platt's softened targets (Platt 1999; Lin, Lin
 /// and Weng 2007). A raw score that does not help gives the base rate, barely increasing.
 Curve platt_curve(std::span<const float> raw, std::span<const float> label);
-/// Pool-adjacent-violators (Ayer et al. 1955; Zadrozny and Elkan 2002) over blocks of at least `block`
-/// observations, through the blocks' centres; equal blocks are told apart by a slope of 1e-5 per knot.
-Curve isotonic_curve(std::span<const float> raw, std::span<const float> label, std::size_t block = 30);
+struct IsotonicOptions {
+  std::size_t block = 30;   ///< observations in a block at least
+  std::size_t blocks = 15;  ///< at most: larger blocks where there are more observations
+  double prior = 30;        ///< observations that Platt's curve is worth in each block
+};
+/// Pool-adjacent-violators (Ayer et al. 1955; Zadrozny and Elkan 2002) over blocks of equal count, each first
+/// shrunk towards Platt's curve, through the blocks' centres; equal blocks are told apart by a slope of 1e-5
+/// per knot. On recorded outcomes the shrinking lowered Brier score, log loss and calibration error beside
+/// both Platt's curve and the plain one.
+Curve isotonic_curve(std::span<const float> raw, std::span<const float> label,
+                     const IsotonicOptions& options = {});
 
 struct Calibrated {
   Curve curve;
@@ -36,7 +44,7 @@ struct Calibrated {
 
 /// The candidate with the lower Brier score across `fold` (each row predicted by a curve fitted on the other
 /// folds), then fitted on all. raw, label (0..1), fold: [n], n >= 1, all finite. Under 1,000 rows Platt's
-/// alone is considered: its two numbers need fewer.
+/// alone is considered: the highest block of few is the luckiest one.
 Calibrated calibrate_scores(std::span<const float> raw, std::span<const float> label,
                             std::span<const std::uint32_t> fold);
 
