@@ -38,9 +38,10 @@ class DecisionIds {
     const auto count = counter_.fetch_add(1, std::memory_order_relaxed);
     std::uint64_t high = (milliseconds << 16) | (count & 0xffff);
     std::uint64_t low = mix_bits(key_, count);
-    std::string out = "dec_";
-    for (int i = 12; i >= 0; --i) out += kDigits[(high >> (5 * i)) & 31];
-    for (int i = 12; i >= 0; --i) out += kDigits[(low >> (5 * i)) & 31];
+    std::string out(30, '_');
+    out.replace(0, 3, "dec");
+    for (std::size_t i = 16; i >= 4; --i, high >>= 5) out[i] = kDigits[high & 31];
+    for (std::size_t i = 29; i >= 17; --i, low >>= 5) out[i] = kDigits[low & 31];
     return out;
   }
 

@@ -1,6 +1,9 @@
 // Where the program starts: flags to subcommands.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 
 #include "app/battles_command.h"
@@ -8,6 +11,17 @@
 #include "app/record_command.h"
 #include "base/log.h"
 #include "upstream/upstream_command.h"
+
+#ifdef BREVET_MIMALLOC
+/// Asio takes the memory of coroutines by aligned_alloc, for which mimalloc goes a slow way even where its
+/// malloc is aligned as asked: 200 instructions each instead of 30, 17 times a request.
+extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
+  if (alignment <= alignof(std::max_align_t) && size >= alignof(std::max_align_t)) return std::malloc(size);
+  void* out = nullptr;
+  const int failed = ::posix_memalign(&out, std::max(alignment, sizeof(void*)), size);
+  return failed == 0 ? out : nullptr;
+}
+#endif
 
 namespace brevet {
 namespace {

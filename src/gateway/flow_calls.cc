@@ -97,27 +97,29 @@ void settle(Run& run, int id, ModelOutcome outcome) {
   attempt.tries = failed.tries;
 }
 
-/// No exception leaves a folder; one here is somebody's bug and must not take the request's thread with it.
-Task<ModelOutcome> guarded_call(ModelClient* client, ModelCall call, StreamSink* sink) {
-  if (!client) {
-    co_return tl::unexpected(failure(
-        ErrorKind::kInternal, "model_missing",
-        fmt::format("The route calls model '{}', which is not configured.", call.configuration.model)));
-  }
-  std::string what;
-  try {
-    co_return co_await client->call(std::move(call), sink);
-  } catch (const std::exception& error) {
-    what = error.what();
-  }
-  co_return tl::unexpected(
-      failure(ErrorKind::kInternal, "upstream_threw", "The upstream client failed: " + what));
+ModelOutcome missing(const ModelCall& call) {
+  return tl::unexpected(
+      failure(ErrorKind::kInternal, "model_missing",
+              fmt::format("The route calls model '{}', which is not configured.", call.configuration.model)));
 }
 
-/// The same as a coroutine of its own, which a cancellation must not unwind before its cost is known.
+/// No exception leaves a folder; one here is somebody's bug and must not take the request's thread with it.
+ModelOutcome threw(const std::exception& error) {
+  return tl::unexpected(failure(ErrorKind::kInternal, "upstream_threw",
+                                std::string("The upstream client failed: ") + error.what()));
+}
+
+/// A call as a coroutine of its own, which a cancellation must not unwind before its cost is known.
 Task<ModelOutcome> spawned_call(ModelClient* client, ModelCall call) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  co_return co_await guarded_call(client, std::move(call), nullptr);
+  if (!client) co_return missing(call);
+  ModelOutcome outcome;
+  try {
+    outcome = co_await client->call(std::move(call), nullptr);
+  } catch (const std::exception& error) {
+    outcome = threw(error);
+  }
+  co_return outcome;
 }
 
 }  // namespace
@@ -133,7 +135,16 @@ Task<void> call_directly(Run& run, Call call, const Reason& reason) {
   std::optional<ClientStream> stream;
   if (prepared.call.stream) stream.emplace(run, prepared.call.configuration);
   StreamSink* to = stream ? &*stream : nullptr;
-  auto outcome = co_await guarded_call(prepared.client, std::move(prepared.call), to);
+  ModelOutcome outcome;
+  if (!prepared.client) {
+    outcome = missing(prepared.call);
+  } else {
+    try {
+      outcome = co_await prepared.client->call(std::move(prepared.call), to);
+    } catch (const std::exception& error) {
+      outcome = threw(error);
+    }
+  }
   run.upstream += run.parts.clock.steady() - before;
   settle(run, prepared.attempt, std::move(outcome));
 }

@@ -280,13 +280,15 @@ class Flow final : public RequestFlow {
     co_return second;
   }
 
+  static Task<Ending> refuse(Error error) { co_return Ending{DecisionState::kFailed, std::move(error)}; }
+
   Task<Ending> serve_named(Run& run) {
     const auto& model = run.runtime->models.find(run.request->model)->second;
-    if (run.options.local_only && !model.local) co_return Ending{DecisionState::kFailed, not_local(model)};
+    if (run.options.local_only && !model.local) return refuse(not_local(model));
     Configuration configuration;
     configuration.model = run.request->model;
     Reason reason{"named_model", "The request names this model."};
-    co_return co_await serve_one(run, std::move(configuration), std::move(reason));
+    return serve_one(run, std::move(configuration), std::move(reason));
   }
 
   /// One call of one configuration, streamed if the client wants it.

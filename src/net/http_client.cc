@@ -21,18 +21,18 @@
 
 #include "net/deadline_list.h"
 #include "net/http_parser.h"
+#include "net/socket_read.h"
 #include "net/waiter.h"
 
 namespace brevet::net {
 namespace {
 
 using asio::ip::tcp;
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<tcp, Executor>;
 using Resolver = asio::ip::basic_resolver<tcp, Executor>;
-using TlsStream = asio::ssl::stream<Socket&>;
+using TlsStream = asio::ssl::stream<PlainSocket&>;
 using ErrorCode = boost::system::error_code;
 using Time = std::chrono::steady_clock::time_point;
+using Received = std::tuple<ErrorCode, std::size_t>;
 
 constexpr std::size_t kReadBuffer = 16 * 1024;
 constexpr std::size_t kJoinedBytes = 16 * 1024;  ///< bodies up to this are copied behind their header
@@ -58,9 +58,10 @@ std::uint64_t next_origin_id() {
 }
 
 /// One connection. Its deadline closes it, which ends whatever waits on it.
-class Link final : public DeadlineList::Node {
+class Link final : public DeadlineList::Node, private SocketRead {
  public:
-  Link(const Executor& executor, std::size_t header_bytes_max) : socket(executor), parser(header_bytes_max) {}
+  Link(const Executor& executor, std::size_t header_bytes_max)
+      : SocketRead(executor.context(), socket), socket(executor), parser(header_bytes_max) {}
   ~Link() override { close(); }
 
   void close() {
@@ -71,7 +72,25 @@ class Link final : public DeadlineList::Node {
     return parser_done && sent_all && parser.keep_alive() && begin == end && socket.is_open();
   }
 
-  Socket socket;
+  using SocketRead::ready_to_read;
+  /// One read of a plain socket. A coroutine that is cancelled is told so by operation_aborted.
+  Task<Received> receive(char* to, std::size_t size, Look look) {
+    return asio::async_initiate<const asio::use_awaitable_t<>, void(Received)>(
+        [this, to, size, look](auto handler) {
+          auto slot = asio::get_associated_cancellation_slot(handler);
+          if (slot.is_connected()) {
+            slot.assign([this](asio::cancellation_type) {
+              ErrorCode ignored;
+              socket.cancel(ignored);
+            });
+          }
+          handler_.emplace(std::move(handler));
+          read(to, size, look);
+        },
+        asio::use_awaitable);
+  }
+
+  PlainSocket socket;
   std::unique_ptr<TlsStream> tls;
   ResponseParser parser;
   std::string head;  ///< of the request that is being sent, and a short body behind it
@@ -89,6 +108,21 @@ class Link final : public DeadlineList::Node {
     close();
     if (waiter) waiter->notify();
   }
+  void on_read(ErrorCode ec, std::size_t size) override {
+    auto handler = std::move(*handler_);
+    handler_.reset();
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    if (slot.is_connected()) slot.clear();
+    std::move(handler)(Received(ec, size));
+  }
+  /// The coroutine goes with its handler, and this object with the coroutine.
+  void on_abandoned() override {
+    const auto handler = std::move(*handler_);
+    handler_.reset();
+  }
+
+  using Handler = asio::async_result<asio::use_awaitable_t<>, void(Received)>::handler_type;
+  std::optional<Handler> handler_;
 };
 using LinkPtr = std::unique_ptr<Link>;
 
@@ -278,7 +312,10 @@ Task<Result<>> connect(Link* link, const Origin* origin) {
   if (ec) co_return unavailable("connect_failed", *origin, "cannot connect: " + ec.message());
   link->socket.set_option(tcp::no_delay(true), ec);
   link->socket.non_blocking(true, ec);
-  if (!origin->tls) co_return Result<>{};
+  if (!origin->tls) {
+    link->ready_to_read();
+    co_return Result<>{};
+  }
 
   link->tls = std::make_unique<TlsStream>(link->socket, *origin->tls);
   link->tls->set_verify_callback(asio::ssl::host_name_verification(origin->host), ec);
@@ -333,7 +370,7 @@ Task<ErrorCode> send_rest(Link* link, std::array<asio::const_buffer, 2> parts) {
 }
 
 /// Receives once; take() does the rest.
-Task<std::tuple<ErrorCode, std::size_t>> receive(Link& link) {
+Task<Received> receive(Link& link, Look look) {
   if (link.begin == link.end) link.begin = link.end = 0;
   if (link.end == link.capacity) {
     const std::size_t held = link.end - link.begin;
@@ -345,8 +382,10 @@ Task<std::tuple<ErrorCode, std::size_t>> receive(Link& link) {
     link.begin = 0;
     link.end = held;
   }
-  const auto room = asio::buffer(link.buffer.get() + link.end, link.capacity - link.end);
-  return link.tls ? link.tls->async_read_some(room, kNoThrow) : link.socket.async_read_some(room, kNoThrow);
+  char* const to = link.buffer.get() + link.end;
+  const std::size_t room = link.capacity - link.end;
+  if (!link.tls) return link.receive(to, room, look);
+  return link.tls->async_read_some(asio::buffer(to, room), kNoThrow);
 }
 
 /// Parses what has come.
@@ -464,9 +503,12 @@ Task<Result<LinkPtr>> Client::begin(const HttpCall* call, Pool* pool, Deadlines 
     if (!ec && parts[0].size() + parts[1].size() > 0) ec = co_await send_rest(link.get(), parts);
     link->sent_all = !ec;
     ParseProgress progress = ParseProgress::kNeedMore;
+    // What a connection that cannot be sent to still holds is there already, if anything is.
+    auto look = link->sent_all ? Look::kIfNew : Look::kFirst;
     do {
       std::size_t got = 0;
-      std::tie(ec, got) = co_await receive(*link);
+      std::tie(ec, got) = co_await receive(*link, look);
+      look = Look::kFirst;
       progress = take(*link, ec, got);
       if (link->parser.begun()) link->at = deadlines.total;
     } while (!ec && progress == ParseProgress::kNeedMore && !link->parser.header_done());
@@ -519,7 +561,7 @@ class Response final : public HttpResponse {
       }
       const bool sooner = by && *by < total_;
       link_->at = sooner ? *by : total_;
-      auto [ec, got] = co_await receive(*link_);
+      auto [ec, got] = co_await receive(*link_, Look::kFirst);
       const auto progress = take(*link_, ec, got);
       link_->at = total_;
       if (progress == ParseProgress::kFailed ||
@@ -576,7 +618,7 @@ Task<Result<HttpWhole>> Client::fetch(HttpCall call) {
   }
   LinkPtr link = std::move(*begun);
   while (!link->parser_done) {
-    auto [ec, got] = co_await receive(*link);
+    auto [ec, got] = co_await receive(*link, Look::kFirst);
     const auto progress = take(*link, ec, got);
     if (progress == ParseProgress::kFailed || (ec && progress != ParseProgress::kDone)) {
       const auto& origin = origin_of(call);

@@ -21,14 +21,13 @@
 #include "base/log.h"
 #include "net/http_parser.h"
 #include "net/response_text.h"
+#include "net/socket_read.h"
 #include "net/waiter.h"
 
 namespace brevet::net {
 namespace {
 
 using asio::ip::tcp;
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<tcp, Executor>;
 using Acceptor = asio::basic_socket_acceptor<tcp, Executor>;
 using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>, Executor>;
@@ -83,16 +82,20 @@ struct Worker {
 
 /// One client connection: reads, runs one handler at a time, and is the handler's responder. While a handler
 /// runs, the read for the next request stays pending, so that a hang-up is seen at no cost.
-class Connection final : public HttpResponder, public std::enable_shared_from_this<Connection> {
+class Connection final : public HttpResponder,
+                         public std::enable_shared_from_this<Connection>,
+                         private SocketRead {
  public:
-  Connection(Worker& worker, Socket socket)
-      : worker_(worker),
+  Connection(Worker& worker, PlainSocket::Base socket)
+      : SocketRead(*worker.context, socket_),
+        worker_(worker),
         socket_(std::move(socket)),
         parser_({worker.shared.options.header_bytes_max, worker.shared.options.body_bytes_max}) {
     next_ = worker_.first;
     if (next_) next_->previous_ = this;
     worker_.first = this;
     worker_.shared.open.fetch_add(1, std::memory_order_relaxed);
+    ready_to_read();
   }
   ~Connection() override {
     if (previous_) {
@@ -118,17 +121,25 @@ class Connection final : public HttpResponder, public std::enable_shared_from_th
   }
 
   Task<Result<>> respond(int status, HttpHeaders headers, std::string body) override {
+    std::string lines;
+    append_headers(lines, headers);
+    return respond_text(status, std::move(lines), std::move(body));
+  }
+  Task<Result<>> respond_lines(int status, HeaderLines lines, std::string body) override {
+    return respond_text(status, std::move(lines).take(), std::move(body));
+  }
+  Task<Result<>> respond_text(int status, std::string lines, std::string body) {
     if (phase_ != Phase::kHandling || answer_ != AnswerState::kNone) co_return wrong_order();
     answer_ = AnswerState::kDone;
     out_.clear();
-    begin_head(status, headers);
+    write_head(status, lines);
     const bool bodiless = status == 204 || status == 304;
     if (!bodiless) {
-      out_ += "content-length: ";
+      out_ += std::string_view("content-length: ");
       append_number(out_, body.size());
-      out_ += "\r\n";
+      out_ += std::string_view("\r\n");
     }
-    out_ += "\r\n";
+    out_ += std::string_view("\r\n");
     if (bodiless || head_request_) body.clear();
     if (body.size() <= kJoinedBytes && !peer_gone_) {
       out_ += body;
@@ -144,7 +155,9 @@ class Connection final : public HttpResponder, public std::enable_shared_from_th
     answer_ = AnswerState::kStream;
     out_.clear();
     if (!http_1_1_) keep_alive_ = false;  // Only the end of the connection ends such a body.
-    begin_head(status, headers);
+    std::string lines;
+    append_headers(lines, headers);
+    write_head(status, lines);
     out_ += http_1_1_ ? "transfer-encoding: chunked\r\n\r\n" : "\r\n";
     // The header waits for the first bytes of the body, but no longer than until this thread is free.
     asio::post(socket_.get_executor(), [self = shared_from_this(), number = requests_] {
@@ -378,12 +391,16 @@ class Connection final : public HttpResponder, public std::enable_shared_from_th
     }
     if (end_ == capacity_) return;  // Enough of the next requests is here; their handlers come first.
     reading_ = true;
-    socket_.async_read_some(
-        asio::buffer(buffer_.get() + end_, capacity_ - end_),
-        [self = shared_from_this()](ErrorCode ec, std::size_t n) { self->on_read(ec, n); });
+    reader_ = shared_from_this();
+    // After a whole request only a hang-up can follow at once; a reset right behind it shows when it is
+    // answered.
+    const bool inside = phase_ == Phase::kReading || phase_ == Phase::kLingering;
+    read(buffer_.get() + end_, capacity_ - end_, inside ? Look::kFirst : Look::kIfNew);
   }
 
-  void on_read(ErrorCode ec, std::size_t n) {
+  void on_abandoned() override { const auto self = std::move(reader_); }
+  void on_read(ErrorCode ec, std::size_t n) override {
+    const auto self = std::move(reader_);
     reading_ = false;
     end_ += n;
     if (ec) {
@@ -400,26 +417,22 @@ class Connection final : public HttpResponder, public std::enable_shared_from_th
     if (phase_ == Phase::kHandling && !peer_gone_ && !reading_) start_read();
   }
 
-  void begin_head(int status, const HttpHeaders& headers) {
+  /// All of the header but what says how the body ends.
+  void write_head(int status, std::string_view lines) {
+    using namespace std::string_view_literals;
     if (worker_.shared.draining.load(std::memory_order_relaxed)) keep_alive_ = false;
-    out_ += "HTTP/1.1 ";
+    out_ += "HTTP/1.1 "sv;
     append_number(out_, static_cast<std::uint64_t>(std::clamp(status, 100, 999)));
     out_ += ' ';
     out_ += reason_of(status);
-    out_ += "\r\ndate: ";
+    out_ += "\r\ndate: "sv;
     out_ += worker_.date();
-    out_ += "\r\n";
-    for (const auto& header : headers) {
-      if (is_ours(header.name)) continue;
-      append_header_text(out_, header.name);
-      out_ += ": ";
-      append_header_text(out_, header.value);
-      out_ += "\r\n";
-    }
+    out_ += "\r\n"sv;
+    out_ += lines;
     if (!keep_alive_) {
-      out_ += "connection: close\r\n";
+      out_ += "connection: close\r\n"sv;
     } else if (!http_1_1_) {
-      out_ += "connection: keep-alive\r\n";
+      out_ += "connection: keep-alive\r\n"sv;
     }
   }
 
@@ -477,7 +490,8 @@ class Connection final : public HttpResponder, public std::enable_shared_from_th
 
  private:
   Worker& worker_;
-  Socket socket_;
+  PlainSocket socket_;
+  std::shared_ptr<Connection> reader_;  ///< this, while a read is pending
   asio::cancellation_signal signal_;
   Waiter waiter_;
   RequestParser parser_;
@@ -526,7 +540,7 @@ const std::string& Worker::date() {
 }
 
 void Worker::accept() {
-  acceptor->async_accept([this](ErrorCode ec, Socket socket) {
+  acceptor->async_accept([this](ErrorCode ec, PlainSocket::Base socket) {
     if (!acceptor->is_open()) return;
     if (ec) {
       if (ec == asio::error::operation_aborted) return;

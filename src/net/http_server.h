@@ -33,6 +33,8 @@ class HttpResponder {
  public:
   virtual ~HttpResponder() = default;
   virtual Task<Result<>> respond(int status, HttpHeaders headers, std::string body) = 0;
+  /// The same with the header as it goes over the wire: for the answers that are many.
+  virtual Task<Result<>> respond_lines(int status, HeaderLines lines, std::string body) = 0;
   /// Sends the header of a chunked response; for SSE the caller passes content-type text/event-stream.
   virtual Task<Result<>> start_stream(int status, HttpHeaders headers) = 0;
   /// One chunk, flushed at once. An error means that the client is gone.

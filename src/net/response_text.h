@@ -68,4 +68,15 @@ inline bool is_ours(std::string_view name) {
          equal_ignoring_case(name, "transfer-encoding") || equal_ignoring_case(name, "date");
 }
 
+/// As lines, without those.
+inline void append_headers(std::string& out, const HttpHeaders& headers) {
+  for (const auto& header : headers) {
+    if (is_ours(header.name)) continue;
+    append_header_text(out, header.name);
+    out += ": ";
+    append_header_text(out, header.value);
+    out += "\r\n";
+  }
+}
+
 }  // namespace brevet::net

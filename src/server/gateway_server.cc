@@ -84,6 +84,7 @@ class Server final : public GatewayServer {
     metrics_.exchange(exchange.endpoint, exchange.status == 0 ? 499 : exchange.status);
   }
 
+  /// No coroutine: what is chosen is awaited by serve() itself.
   Task<void> dispatch(Exchange& exchange, net::HttpRequest& request) {
     const std::string_view path = normal_path(request.path());
     const bool get = request.method == "GET" || request.method == "HEAD";
@@ -92,37 +93,32 @@ class Server final : public GatewayServer {
 
     if (path == "/health" || path == "/health/liveness" || path == "/health/liveliness") {
       exchange.endpoint = "health";
-      if (!get) co_return co_await wrong_method(exchange, "GET");
-      co_return co_await respond(exchange, 200, R"({"status":"ok"})");
+      if (!get) return wrong_method(exchange, "GET");
+      return respond(exchange, 200, R"({"status":"ok"})");
     }
     if (path == "/health/readiness") {
       exchange.endpoint = "readiness";
-      if (!get) co_return co_await wrong_method(exchange, "GET");
-      co_return co_await readiness(exchange);
+      if (!get) return wrong_method(exchange, "GET");
+      return readiness(exchange);
     }
     if (path == "/metrics") {
       exchange.endpoint = "metrics";
-      if (!get) co_return co_await wrong_method(exchange, "GET");
-      const auto runtime = parts_.runtime();
-      exchange.status = 200;
-      net::HttpHeaders headers{{"content-type", "text/plain; version=0.0.4; charset=utf-8"}};
-      std::string text = metrics_.render(runtime.get(), parts_.admin.samples());
-      static_cast<void>(co_await exchange.responder.respond(200, std::move(headers), std::move(text)));
-      co_return;
+      if (!get) return wrong_method(exchange, "GET");
+      return metrics(exchange);
     }
 
     const bool chat_path = path == "/chat/completions";
     const bool known = chat_path || path == "/models" || starts("/models/") || path == "/route" ||
                        path == "/decisions" || starts("/decisions/") || path == "/feedback" ||
                        path == "/report";
-    if (!known) co_return co_await unknown_path(exchange, std::string(path));
+    if (!known) return unknown_path(exchange, std::string(path));
     auto client = keys()->identify(request.headers);
-    if (!client) co_return co_await refuse(exchange, client.error());
+    if (!client) return refuse(exchange, client.error());
     exchange.client = std::move(*client);
 
     if (chat_path || path == "/route" || path == "/feedback") {
       exchange.endpoint = chat_path ? "chat_completions" : path == "/route" ? "route" : "feedback";
-      if (!post) co_return co_await wrong_method(exchange, "POST");
+      if (!post) return wrong_method(exchange, "POST");
       const auto type = net::find_header(request.headers, "content-type");
       // A page in a browser may send a body without any type to another origin, unasked; programs and curl
       // may leave the type out.
@@ -132,20 +128,28 @@ class Server final : public GatewayServer {
         const auto error = make_error(
             ErrorKind::kCallerInvalid, "unsupported_media_type",
             "Send the body as JSON with the header 'content-type: application/json'.", "content-type");
-        co_return co_await refuse(exchange, error);
+        return refuse(exchange, error);
       }
-      if (chat_path) co_return co_await chat(exchange, request);
-      if (path == "/route") co_return co_await dry_run(exchange, request);
-      co_return co_await feedback(exchange, request);
+      if (chat_path) return chat(exchange, request);
+      if (path == "/route") return dry_run(exchange, request);
+      return feedback(exchange, request);
     }
     exchange.endpoint = starts("/models") ? "models" : path == "/report" ? "report" : "decisions";
-    if (!get) co_return co_await wrong_method(exchange, "GET");
-    if (starts("/models")) co_return co_await models(exchange, std::string(path));
-    if (path == "/report") co_return co_await report(exchange);
-    co_return co_await decisions(exchange, std::string(path));
+    if (!get) return wrong_method(exchange, "GET");
+    if (starts("/models")) return models(exchange, std::string(path));
+    if (path == "/report") return report(exchange);
+    return decisions(exchange, std::string(path));
   }
 
   // ---- answering
+  Task<void> metrics(Exchange& exchange) {
+    const auto runtime = parts_.runtime();
+    exchange.status = 200;
+    net::HttpHeaders headers{{"content-type", "text/plain; version=0.0.4; charset=utf-8"}};
+    std::string text = metrics_.render(runtime.get(), parts_.admin.samples());
+    static_cast<void>(co_await exchange.responder.respond(200, std::move(headers), std::move(text)));
+  }
+
   Task<void> respond(Exchange& exchange, int status, std::string body) {
     exchange.status = status;
     net::HttpHeaders headers;
@@ -193,9 +197,10 @@ class Server final : public GatewayServer {
     if (given.size() <= kRequestIdBytesMax && plain_token(given)) return std::string(given);
     const auto count = requests_.fetch_add(1, std::memory_order_relaxed);
     static constexpr char kHex[] = "0123456789abcdef";
-    std::string out = "req_";
+    std::string out(20, '_');
+    out.replace(0, 3, "req");
     auto bits = mix_bits(id_key_, count);
-    for (int i = 0; i < 16; ++i, bits >>= 4) out += kHex[bits & 15];
+    for (std::size_t i = 4; i < out.size(); ++i, bits >>= 4) out[i] = kHex[bits & 15];
     return out;
   }
 

@@ -24,6 +24,17 @@ class FakeResponder final : public net::HttpResponder {
     body = std::move(text);
     co_return client_gone ? gone() : Result<>{};
   }
+  Task<Result<>> respond_lines(int code, net::HeaderLines lines, std::string text) override {
+    net::HttpHeaders with;
+    std::string_view rest = lines.text();
+    while (!rest.empty()) {
+      const auto line = rest.substr(0, rest.find("\r\n"));
+      rest.remove_prefix(line.size() + 2);
+      const auto colon = line.find(": ");
+      with.push_back({std::string(line.substr(0, colon)), std::string(line.substr(colon + 2))});
+    }
+    return respond(code, std::move(with), std::move(text));
+  }
   Task<Result<>> start_stream(int code, net::HttpHeaders with) override {
     EXPECT_EQ(status, 0) << "answered twice";
     status = code;

@@ -12,29 +12,42 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr const char* kJson = "application/json";
+constexpr std::size_t kHeaderBytesMax = 512;  ///< of one value
 constexpr const char* kEvents = "text/event-stream; charset=utf-8";
 
 /// Header values and comments hold what configuration and strategies say; nothing of it may end a line.
 std::string one_line(std::string_view text) {
-  std::string out(text.substr(0, 512));
+  std::string out(text.substr(0, kHeaderBytesMax));
   for (auto& c : out) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   }
   return out;
 }
 
-void add_decision(net::HttpHeaders& headers, const Decision& decision, const Configuration* model) {
-  headers.push_back({"x-brevet-decision", one_line(decision.id)});
-  if (model != nullptr) headers.push_back({"x-brevet-model", one_line(model->key())});
-  if (!decision.reason.code.empty()) headers.push_back({"x-brevet-reason", one_line(decision.reason.code)});
+void put(net::HttpHeaders& headers, const char* name, std::string_view value) {
+  headers.push_back({name, one_line(value)});
+}
+void put(net::HeaderLines& lines, const char* name, std::string_view value) {
+  lines.add(name, value.substr(0, kHeaderBytesMax));
+}
+
+template <class Headers>
+void add_decision(Headers& headers, const Decision& decision, const Configuration* model) {
+  put(headers, "x-brevet-decision", decision.id);
+  if (model != nullptr && model->plain()) {
+    put(headers, "x-brevet-model", model->model);
+  } else if (model != nullptr) {
+    put(headers, "x-brevet-model", model->key());
+  }
+  if (!decision.reason.code.empty()) put(headers, "x-brevet-reason", decision.reason.code);
 }
 
 /// What is not known is left out: a client that reads 0 would believe it.
-void add_money(net::HttpHeaders& headers, const Decision& decision) {
-  if (decision.cost.amount) headers.push_back({"x-brevet-cost-usd", decision.cost.amount->to_string()});
-  headers.push_back({"x-brevet-cost-basis", name_of(decision.cost.basis)});
-  if (decision.baseline.amount)
-    headers.push_back({"x-brevet-baseline-usd", decision.baseline.amount->to_string()});
+template <class Headers>
+void add_money(Headers& headers, const Decision& decision) {
+  if (decision.cost.amount) put(headers, "x-brevet-cost-usd", decision.cost.amount->to_string());
+  put(headers, "x-brevet-cost-basis", name_of(decision.cost.basis));
+  if (decision.baseline.amount) put(headers, "x-brevet-baseline-usd", decision.baseline.amount->to_string());
 }
 
 std::string comment(const net::HttpHeaders& fields) {
@@ -192,7 +205,7 @@ Task<Result<>> HttpResponseSink::event(std::string data) {
 Task<Result<>> HttpResponseSink::end(const Decision& decision, std::optional<Error> error) {
   count(decision);
   net::HttpHeaders fields;
-  fields.push_back({"x-brevet-decision", one_line(decision.id)});
+  put(fields, "x-brevet-decision", decision.id);
   add_money(fields, decision);
   std::string bytes = error ? wire::sse_data(wire::error_json(*error)) + comment(fields)
                             : comment(fields) + wire::sse_data("[DONE]");
@@ -206,23 +219,31 @@ Task<Result<>> HttpResponseSink::whole(const Decision& decision, Attempt& served
   static const Answer kNothing;
   const Answer& answer = served.answer ? *served.answer : kNothing;
   if (!options_.stream) {
-    auto with = headers(kJson);
+    net::HeaderLines with;
+    with.add("content-type", kJson);
+    with.add("x-request-id", options_.request_id);
     add_decision(with, decision, &served.configuration);
     add_money(with, decision);
-    if (decision.simulated) with.push_back({"x-brevet-simulated", "true"});
-    with.push_back({"openai-processing-ms", std::to_string(decision.latency.count() / 1000)});
+    if (decision.simulated) with.add("x-brevet-simulated", "true");
+    with.add("openai-processing-ms", std::to_string(decision.latency.count() / 1000));
     const auto created =
         std::chrono::duration_cast<std::chrono::seconds>(decision.time.time_since_epoch()).count();
-    const auto model = answer.returned_model.empty() ? served.configuration.model : answer.returned_model;
     std::string body;
     if (answer.body.empty()) {
+      const auto& model = answer.returned_model.empty() ? served.configuration.model : answer.returned_model;
       body = wire::completion_json(answer, "chatcmpl-" + decision.id, model, created);
     } else {
       body.swap(served.answer->body);
     }
     status_ = 200;
-    co_return co_await responder_.respond(200, std::move(with), std::move(body));
+    return responder_.respond_lines(200, std::move(with), std::move(body));
   }
+  return whole_as_stream(decision, served);
+}
+
+Task<Result<>> HttpResponseSink::whole_as_stream(const Decision& decision, const Attempt& served) {
+  static const Answer kNothing;
+  const Answer& answer = served.answer ? *served.answer : kNothing;
   co_await wait_for_line();
   net::HttpHeaders fields;
   add_decision(fields, decision, &served.configuration);

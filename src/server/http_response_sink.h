@@ -58,6 +58,7 @@ class HttpResponseSink final : public ResponseSink {
   static Task<void> ping_loop(std::shared_ptr<Line> line);
   Task<Result<>> start_stream(net::HttpHeaders headers);
   Task<Result<>> send(std::string bytes);
+  Task<Result<>> whole_as_stream(const Decision& decision, const Attempt& served);
   Task<void> wait_for_line();
   net::HttpHeaders headers(const char* content_type) const;
 

@@ -7,6 +7,7 @@ namespace {
 
 // The first byte tells it from JSON; another layout takes another byte.
 constexpr char kMark = '\x01';
+constexpr std::size_t kUsualBytes = 160;
 
 using varint::put;
 using varint::put_signed;
@@ -75,6 +76,7 @@ bool passed_record(const Decision& d, std::string& out) {
   const auto& attempt = d.attempts[0];
   const auto& answer = *attempt.answer;
   out.clear();
+  out.reserve(kUsualBytes);
   out += kMark;
   out +=
       static_cast<char>((d.simulated ? kSimulated : 0) | (d.streamed ? kStreamed : 0) |
