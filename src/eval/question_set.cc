@@ -22,6 +22,8 @@ namespace json = boost::json;
 
 /// Lists this deep answer nearly every search once a tenth of the questions is remembered.
 constexpr std::size_t kListDepth = 1024;
+/// Pairs of answers whose comparison is kept: more than a data set has questions.
+constexpr std::size_t kPairsMax = std::size_t{1} << 18;
 
 std::string opaque_id(std::size_t number) {
   return "q" + std::to_string(number);
@@ -217,6 +219,7 @@ Result<> QuestionSet::read_groups(const std::vector<std::string>& ids) {
 }
 
 Result<> QuestionSet::make_clients() {
+  comparer_ = make_remembering_comparer(kPairsMax);
   auto copies = records_;
   for (std::size_t i = 0; i < copies.size(); ++i) copies[i].id = opaque_id(i);
   auto answers = RecordedAnswers::from_records(std::move(copies));
@@ -229,7 +232,8 @@ Result<> QuestionSet::make_clients() {
     prepared.request = std::make_shared<const ChatRequest>(std::move(*made));
     prepared.features.statistics = text_statistics(prepared.request->last_user_text());
     requests.push_back(prepared.request);
-    prepared_.emplace(std::pair(i, 0U), std::move(prepared));
+    const auto place = prepared_.emplace(std::pair(i, 0U), std::move(prepared)).first;
+    as_recorded_.push_back(&place->second);
   }
   costs_.resize(options_.models.size());
   CostTotal total;
@@ -239,6 +243,7 @@ Result<> QuestionSet::make_clients() {
     model.model = table_.models[m];
     model.prices = options_.prices;
     model.scores_only = options_.truth_signal;
+    model.bodies = false;
     auto client = make_recorded_model(*answers, model);
     if (!client) return fail(client.error());
     std::vector<Cost> costs(records_.size());
@@ -378,7 +383,7 @@ bool QuestionSet::has_logprobs(const std::string& model) const {
 }
 
 const PreparedRequest& QuestionSet::prepared(std::uint32_t question, std::uint32_t variant) const {
-  return prepared_.at({question, variant});
+  return variant == 0 ? *as_recorded_[question] : prepared_.at({question, variant});
 }
 
 }  // namespace brevet

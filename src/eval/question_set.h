@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "catalog/prices.h"
+#include "compare/comparer.h"
 #include "dataset/clusters.h"
 #include "dataset/drop.h"
 #include "dataset/orders.h"
@@ -97,6 +98,8 @@ class QuestionSet {
   const std::shared_ptr<const KnownNeighbours>& neighbours() const { return neighbours_; }
   const std::string& encoder_hash() const { return encoder_hash_; }
   const EmbeddingFigures& embedding() const { return embedding_; }
+  /// Of recorded answers, for all replays together.
+  Comparer& comparer() const { return *comparer_; }
   std::uint64_t content_hash() const { return content_hash_; }
 
   /// The chat request for a question; `earlier` are turns of the same conversation that came before.
@@ -126,6 +129,8 @@ class QuestionSet {
   std::vector<std::uint32_t> topic_of_, group_of_;
   std::map<std::string, ModelClientPtr> clients_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, PreparedRequest> prepared_;
+  std::vector<const PreparedRequest*> as_recorded_;  ///< those of variant 0, by question
+  std::unique_ptr<Comparer> comparer_;
   std::shared_ptr<const KnownNeighbours> neighbours_;
   std::string encoder_hash_ = "none";
   EmbeddingFigures embedding_;

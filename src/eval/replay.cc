@@ -224,6 +224,7 @@ Result<ReplayResult> replay(const QuestionSet& set, const ReplayPlan& plan) {
   LearnerOptions learning;
   learning.mode = LearnerMode::kInline;
   learning.memory.known_neighbours = set.neighbours();
+  learning.memory.readers = Readers::kOwnersThread;
   auto learner = make_learner(*kept->store, *kept->clock, std::move(learning));
   if (!learner) return fail(learner.error());
   kept->learner = std::move(*learner);
@@ -237,6 +238,7 @@ Result<ReplayResult> replay(const QuestionSet& set, const ReplayPlan& plan) {
   FlowParts parts{features, outcomes, *kept->clock,
                   [&] { return plan.memory ? plan.memory : kept->learner->snapshot(); }};
   parts.ledger = &ledger;
+  parts.comparer = &set.comparer();
   parts.shadows = plan.learn ? shadows.get() : nullptr;
   parts.next_number = [&] { return ++number; };
   std::size_t place = 0;
@@ -287,6 +289,8 @@ Result<ReplayResult> replay(const QuestionSet& set, const ReplayPlan& plan) {
   const auto figures = kept->learner->figures().memory;
   result.skills = figures.skills;
   result.guides = figures.guides;
+  if (!plan.keep_memory) return result;
+  kept->learner->flush();
   auto snapshot = kept->learner->snapshot();
   const auto* view = snapshot.get();
   result.memory = FrozenMemory(

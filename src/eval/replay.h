@@ -39,6 +39,7 @@ struct ReplayPlan {
   /// own.
   std::string weak_name, strong_name;
   bool keep_reasons = false;
+  bool keep_memory = false;  ///< as ReplayResult::memory
   /// Embeds answers where comparing them wants that, as production does; null: such pairs have no verdict.
   EmbeddingPool* answers = nullptr;
 };
@@ -66,7 +67,7 @@ struct ReplayResult {
   std::uint64_t judge_calls = 0, guide_calls = 0;
   std::uint64_t skills = 0, guides = 0;  ///< at the end
   std::vector<float> decide_ms;          ///< wall time of every request; machine-dependent
-  FrozenMemory memory;                   ///< what was learned
+  FrozenMemory memory;                   ///< what was learned, where it was to be kept
 };
 
 /// Errors: those of the flow's parts; a request that fails is counted, not an error.

@@ -151,6 +151,7 @@ TEST(Replay, FrozenMemoryIsReadAndNeverChanged) {
   for (const auto question : data.set->split().fitting) fitting.push_back({question, 0, 0});
   auto teach = plan_for(data, "always_strong");
   teach.requests = fitting;
+  teach.keep_memory = true;
   const auto taught = replay(*data.set, teach).value();
   EXPECT_EQ(taught.skills, fitting.size());
 

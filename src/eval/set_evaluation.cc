@@ -82,6 +82,7 @@ Result<> SetEvaluation::fit() {
   plan.learning.allowance = Money::from_usd(1e6);
   plan.lag = 0;
   for (const auto question : set_->split().fitting) plan.requests.push_back({question, 0, 0});
+  plan.keep_memory = true;
   auto result = replay(*set_, plan);
   if (!result) return fail(result.error());
   fitted_.memory = result->memory;
@@ -92,6 +93,7 @@ Result<> SetEvaluation::fit() {
   if (!std::isnan(cost)) fitted_.cost_usd = cost;
   // What weak's answers to the test questions are worth against strong's, for the harness alone.
   plan.requests.clear();
+  plan.keep_memory = false;
   for (const auto question : test_.questions) plan.requests.push_back({question, 0, 0});
   auto labels = replay(*set_, plan);
   if (!labels) return fail(labels.error());

@@ -49,20 +49,21 @@ Task<void> compare_two(Run& run, NeedCompare need) {
                                              swapped ? parse_judge_word(swapped->text) : std::nullopt);
   } else if (first && second) {
     auto context = compare_context(*run.request);
-    auto found = compare_answers(*first, *second, context);
-    if (found.verdict == Verdict::kCannotTell && wants_embedding(*first, *second, context)) {
+    auto found = run.parts.comparer->compare(*first, *second, context);
+    if (found.wants_embedding) {
       // Copies: the answers live in a vector that may grow while the encoder works.
       const auto one = co_await embed_text(run, first->text);
       std::shared_ptr<const Embedding> other;
       if (one) other = co_await embed_text(run, second->text);
       if (one && other) {
         context.embedding_similarity = cosine(*one, *other);
-        found = compare_answers(*answer_of(run, need.first), *answer_of(run, need.second), context);
+        found =
+            run.parts.comparer->compare(*answer_of(run, need.first), *answer_of(run, need.second), context);
       }
     }
-    comparison.verdict = found.verdict;
-    comparison.method = found.method;
-    comparison.similarity = found.similarity;
+    comparison.verdict = found.comparison.verdict;
+    comparison.method = std::move(found.comparison.method);
+    comparison.similarity = found.comparison.similarity;
   } else {
     comparison.method = "none";
   }

@@ -161,6 +161,7 @@ Task<std::shared_ptr<const ShadowResult>> run_shadow(Run& run, std::shared_ptr<c
         decision, *result, would_be_weak ? MoneyLedger::Parent::kWouldBeWeak : MoneyLedger::Parent::kOther);
   }
   (void)take_answers(decision);
+  run.snapshot = nullptr;
   if (run.parts.recent) run.parts.recent->add(run.decision);
   run.parts.outcomes.decided(run.decision, final_result);
   co_await asio::this_coro::throw_if_cancelled(throwing);

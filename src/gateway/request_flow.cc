@@ -24,6 +24,7 @@ class Flow final : public RequestFlow {
   explicit Flow(FlowParts parts) : parts_(std::move(parts)) {
     if (!parts_.dials) parts_.dials = &own_dials_;
     if (!parts_.baseline) parts_.baseline = &own_baseline_;
+    if (!parts_.comparer) parts_.comparer = &plain_comparer();
   }
 
   Task<std::shared_ptr<const Decision>> run(RuntimePtr runtime, std::shared_ptr<const ChatRequest> request,
@@ -326,6 +327,8 @@ class Flow final : public RequestFlow {
       decision.draws = run.draws.log();
     }
     auto answers = flow::take_answers(decision);
+    // All of it is read; what the decision teaches need not be kept apart from it.
+    run.snapshot = nullptr;
     if (known) {
       if (parts_.ledger) parts_.ledger->served(decision);
       PassedRow row;

@@ -11,6 +11,7 @@
 
 #include "base/async.h"
 #include "base/clock.h"
+#include "compare/comparer.h"
 #include "features/feature_source.h"
 #include "gateway/outcome_sink.h"
 #include "gateway/response_sink.h"
@@ -56,6 +57,7 @@ struct FlowParts {
   // Kept by whoever keeps them over a restart; null: the flow has its own, which start anew.
   ShareDials* dials = nullptr;
   BaselineEstimator* baseline = nullptr;
+  Comparer* comparer = nullptr;  ///< null: answers are compared each time
 };
 
 /// What the budget allows a shadow, and what it spent.

@@ -320,7 +320,13 @@ LearnerFigures LearnerImpl::figures() const {
 }
 
 bool LearnerImpl::flush() {
-  if (options_.mode == LearnerMode::kInline) return !failing_;
+  if (options_.mode == LearnerMode::kInline) {
+    std::lock_guard turn(work_mutex_);
+    auto view = memory_.publish_view();
+    std::lock_guard lock(published_mutex_);
+    snapshot_ = std::move(view);
+    return !failing_;
+  }
   auto barrier = std::make_shared<std::promise<bool>>();
   auto reached = barrier->get_future();
   Item item;
@@ -438,6 +444,11 @@ void LearnerImpl::process(std::vector<Item>& items) {
     counts.commit_failures = counts_.commit_failures;
     counts_ = counts;
     ids_ = changes.ids();
+    if (options_.memory.readers == Readers::kOwnersThread) {
+      // Held, it would have to become a view of its own.
+      std::lock_guard lock(published_mutex_);
+      snapshot_ = nullptr;
+    }
     changes.apply(memory_);
     keep_bounds();
     publish();

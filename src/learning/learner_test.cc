@@ -256,6 +256,37 @@ TEST(Learner, InlineModeCommitsBeforeItReturns) {
   EXPECT_EQ(learner->figures().dropped, 1U);
 }
 
+TEST(Learner, ReadOnTheOwnersThreadAFlushedSnapshotStaysForAnyThread) {
+  GatedStore store;
+  auto options = quick();
+  options.mode = LearnerMode::kInline;
+  options.memory.readers = Readers::kOwnersThread;
+  auto learner = make_learner(store, system_clock(), options).value();
+  auto item = shadowed(1, true);
+  learner->decided(item.decision, item.result);
+  const auto window = learner->snapshot();
+  EXPECT_TRUE(window->find_exact(kPartition, "q1"));
+  ASSERT_TRUE(learner->flush());
+  const auto view = learner->snapshot();
+  item = shadowed(2, true);
+  learner->decided(item.decision, item.result);
+  EXPECT_TRUE(learner->snapshot()->find_exact(kPartition, "q2"));
+  for (const auto& before : {window, view}) {
+    EXPECT_EQ(before->version(), 1U);
+    EXPECT_TRUE(before->find_exact(kPartition, "q1"));
+    EXPECT_FALSE(before->find_exact(kPartition, "q2")) << "a snapshot changed";
+  }
+  // A commit that fails leaves the newest snapshot as it was.
+  store.fail_next(1);
+  item = shadowed(3, true);
+  learner->decided(item.decision, item.result);
+  EXPECT_EQ(learner->snapshot()->version(), 2U);
+  std::thread elsewhere([&] { EXPECT_TRUE(view->find_exact(kPartition, "q1")); });
+  learner.reset();
+  elsewhere.join();
+  EXPECT_TRUE(window->find_exact(kPartition, "q1"));
+}
+
 TEST(Learner, ARestartRemembersTheSame) {
   GatedStore store;
   auto options = quick();

@@ -49,8 +49,10 @@ std::optional<Outcome> labelled(const StoredOutcome& stored) {
 
 std::optional<Skill> PendingChanges::skill(const Partition& partition,
                                            const std::string& request_hash) const {
-  const auto pending = skill_ids_.find({partition.key(), request_hash});
-  if (pending != skill_ids_.end()) return skills_.at(pending->second).skill;
+  if (!skill_ids_.empty()) {
+    const auto pending = skill_ids_.find({partition.key(), request_hash});
+    if (pending != skill_ids_.end()) return skills_.at(pending->second).skill;
+  }
   const SkillPtr known = memory_.find_skill(partition, request_hash);
   if (!known) return std::nullopt;
   return *known;
@@ -151,8 +153,7 @@ void PendingChanges::write_to(WriteBatch& batch) const {
       batch.forget_outcomes.insert(batch.forget_outcomes.end(), gone.begin(), gone.end());
     }
   }
-  if (ids_.to_setting() != ids_before_.to_setting())
-    batch.settings.emplace_back(kIdsSetting, ids_.to_setting());
+  if (ids_ != ids_before_) batch.settings.emplace_back(kIdsSetting, ids_.to_setting());
 }
 
 void PendingChanges::apply(Memory& memory) const {

@@ -30,6 +30,7 @@ struct NextIds {
   std::string to_setting() const;
   /// Raises what is lower; false when the text is not one of ours.
   bool raise_to(const std::string& setting);
+  bool operator==(const NextIds&) const = default;
 };
 
 class PendingChanges {

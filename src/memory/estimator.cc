@@ -94,18 +94,39 @@ void each_word(const SparseVector& words, F&& visit) {
   }
 }
 
+/// Empty for a request without words. `weight_of` returns null for a word that was never learned.
+template <class F>
+std::optional<double> logit_of_words(const SparseVector* words, double bias, F&& weight_of) {
+  if (words == nullptr || words->index.empty()) return std::nullopt;
+  double z = bias;
+  each_word(*words, [&](std::uint32_t index, double value) {
+    if (const float* w = weight_of(index)) z += static_cast<double>(*w) * value;
+  });
+  return z;
+}
+
 }  // namespace
 
 Estimate EstimateView::estimate(const Embedding* embedding, const SparseVector* words,
                                 NearOutcomes* nearest) const {
+  return combine(
+      embedding,
+      logit_of_words(words, words_bias_, [this](std::uint32_t index) { return words_.find(index); }),
+      nearest);
+}
+
+Estimate EstimateView::combine(const Embedding* embedding, std::optional<double> words,
+                               NearOutcomes* nearest) const {
   Estimate out;
   out.outcomes = outcomes_;
   if (outcomes_ == 0) return out;
   double sum = 0;
   int views = 0;
   if (embedding != nullptr && index_.size() > 0 && embedding->size() == index_.dimension()) {
-    const auto near = index_.nearest(*embedding, kNeighbours, -2,
-                                     [this](std::uint32_t slot) { return labels_.find(slot) != nullptr; });
+    std::function<bool(std::uint32_t)> alive;
+    if (labels_.size() < index_.size())
+      alive = [this](std::uint32_t slot) { return labels_.find(slot) != nullptr; };
+    const auto near = index_.nearest(*embedding, kNeighbours, -2, alive);
     double weight = 0;
     double weight_squared = 0;
     double agreed = 0;
@@ -134,12 +155,8 @@ Estimate EstimateView::estimate(const Embedding* embedding, const SparseVector* 
       }
     }
   }
-  if (words != nullptr && !words->index.empty()) {
-    double z = words_bias_;
-    each_word(*words, [&](std::uint32_t index, double value) {
-      if (const float* w = words_.find(index)) z += static_cast<double>(*w) * value;
-    });
-    sum += std::clamp(z, -kLogitMax, kLogitMax);
+  if (words) {
+    sum += std::clamp(*words, -kLogitMax, kLogitMax);
     ++views;
   }
   out.score = views > 0 ? sum / views : logit(rate());
@@ -161,13 +178,67 @@ std::optional<double> EstimateView::after_answer(const Estimate& before, double 
 }
 
 void Estimator::absorb(const Outcome& outcome) {
-  if (const auto known = known_.find(outcome.request_hash); known != known_.end()) {
-    if (const auto& slot = by_id_.at(known->second).slot) {
+  const bool repeat = !known_.try_emplace(outcome.request_hash, outcome.id).second;
+  if (!repeat) {
+    by_id_[outcome.id].request_hash = outcome.request_hash;
+    ++absorbed_;
+  }
+  if (when_ == LearnTime::kWhenAsked) {
+    waiting_.push_back({outcome, repeat});
+  } else {
+    learn(outcome, repeat);
+  }
+}
+
+void Estimator::catch_up() {
+  for (const auto& next : waiting_) learn(next.outcome, next.repeat);
+  waiting_.clear();
+}
+
+std::optional<double> Estimator::word_logit(const SparseVector* words) const {
+  return logit_of_words(words, state_.words_bias_, [this](std::uint32_t index) {
+    const auto* word = words_.find(index);
+    return word != nullptr ? &word->weight : nullptr;
+  });
+}
+
+Estimate Estimator::estimate(const Embedding* embedding, const SparseVector* words, NearOutcomes* nearest) {
+  catch_up();
+  made_.estimate = state_.combine(embedding, word_logit(words), nearest);
+  made_.valid = true;
+  made_.has_embedding = embedding != nullptr;
+  if (embedding != nullptr) made_.embedding = *embedding;
+  made_.has_words = words != nullptr;
+  if (words != nullptr) made_.words = *words;
+  return made_.estimate;
+}
+
+bool Estimator::made_for(const Outcome& outcome) const {
+  if (!made_.valid || made_.has_embedding != (outcome.embedding != nullptr) ||
+      made_.has_words != (outcome.words != nullptr))
+    return false;
+  return (!outcome.embedding || *outcome.embedding == made_.embedding) &&
+         (!outcome.words ||
+          (outcome.words->index == made_.words.index && outcome.words->value == made_.words.value));
+}
+
+std::optional<double> Estimator::after_answer(const Estimate& before, double mean_logprob) {
+  catch_up();
+  return state_.after_answer(before, mean_logprob);
+}
+
+void Estimator::learn(const Outcome& outcome, bool repeat) {
+  if (repeat) {
+    made_.valid = false;
+    if (const auto& slot = by_id_.at(known_.at(outcome.request_hash)).slot) {
       state_.labels_.set(*slot, {hash_bytes(outcome.request_hash), outcome.agrees});
     }
     return;
   }
-  learn_calibration(outcome, state_.estimate(outcome.embedding.get(), outcome.words.get()));
+  learn_calibration(outcome, made_for(outcome) ? made_.estimate
+                                               : state_.combine(outcome.embedding.get(),
+                                                                word_logit(outcome.words.get()), nullptr));
+  made_.valid = false;
   state_.total_ += 1;
   state_.agreed_ += outcome.agrees ? 1 : 0;
   ++state_.outcomes_;
@@ -187,9 +258,7 @@ void Estimator::learn_calibration(const Outcome& outcome, const Estimate& before
 }
 
 void Estimator::learn_neighbour(const Outcome& outcome) {
-  known_[outcome.request_hash] = outcome.id;
-  Known& known = by_id_[outcome.id];
-  known.request_hash = outcome.request_hash;
+  Known& known = by_id_.at(outcome.id);
   auto& index = state_.index_;
   const auto& embedding = outcome.embedding;
   if (!embedding || embedding->empty() || (index.size() > 0 && embedding->size() != index.dimension()) ||
@@ -235,26 +304,22 @@ void Estimator::learn_ridge(const float* embedding, bool agrees) {
 }
 
 void Estimator::learn_words(const SparseVector& words, bool agrees) {
-  double z = state_.words_bias_;
-  each_word(words, [&](std::uint32_t index, double value) {
-    if (const float* w = state_.words_.find(index)) z += static_cast<double>(*w) * value;
-  });
-  const double gradient = sigmoid(z) - (agrees ? 1.0 : 0.0);
+  const double gradient = sigmoid(word_logit(&words).value_or(state_.words_bias_)) - (agrees ? 1.0 : 0.0);
   each_word(words, [&](std::uint32_t index, double value) {
     const double own = gradient * value;
-    float& squares =
-        word_gradients_.try_emplace(index, static_cast<float>(kWordsGradientStart)).first->second;
-    squares = static_cast<float>(static_cast<double>(squares) + own * own);
-    const float* before = state_.words_.find(index);
-    const double weight = before != nullptr ? static_cast<double>(*before) : 0;
-    state_.words_.set(
-        index, static_cast<float>(weight - kWordsRate * own / std::sqrt(static_cast<double>(squares))));
+    auto& word = words_.change(index);
+    if (word.squares == 0) word.squares = static_cast<float>(kWordsGradientStart);
+    word.squares = static_cast<float>(static_cast<double>(word.squares) + own * own);
+    word.weight = static_cast<float>(static_cast<double>(word.weight) -
+                                     kWordsRate * own / std::sqrt(static_cast<double>(word.squares)));
   });
   words_bias_gradient_ += gradient * gradient;
   state_.words_bias_ -= kWordsRate * gradient / std::sqrt(words_bias_gradient_);
 }
 
 void Estimator::forget(std::uint64_t id) {
+  catch_up();  // what waits may be about it
+  made_.valid = false;
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) return;
   if (found->second.slot) state_.labels_.erase(*found->second.slot);
@@ -285,7 +350,7 @@ void Estimator::compact() {
 }
 
 bool Estimator::full() const {
-  return state_.outcomes_ >= kRidgeFrom;
+  return absorbed_ >= kRidgeFrom;
 }
 
 std::size_t Estimator::bytes() const {
@@ -293,11 +358,13 @@ std::size_t Estimator::bytes() const {
   // in the map and its sum of squares. Both measured with bench/memory_bench.
   constexpr std::size_t kOutcomeBytes = 400;
   constexpr std::size_t kWordBytes = 100;
-  return state_.index_.bytes() + by_id_.size() * kOutcomeBytes + state_.words_.size() * kWordBytes +
+  return state_.index_.bytes() + by_id_.size() * kOutcomeBytes + words_.size() * kWordBytes +
          (covariance_.size() + state_.ridge_.size()) * sizeof(double);
 }
 
 std::shared_ptr<const EstimateView> Estimator::publish() {
+  catch_up();
+  words_.take_changed([this](std::uint32_t index, float weight) { state_.words_.set(index, weight); });
   auto view = std::make_shared<EstimateView>(state_);
   view->index_ = state_.index_.snapshot();
   view->labels_ = state_.labels_.snapshot();

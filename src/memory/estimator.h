@@ -28,7 +28,8 @@
 // dimension squared per outcome, on the learning thread.
 //
 // Estimator is the owner's (one thread); EstimateView is immutable and what a snapshot holds. Equal outcomes
-// in equal order give bit-identical estimates on equal machines.
+// in equal order give bit-identical estimates on equal machines, whether they are learned at once or when an
+// estimate is asked for.
 #pragma once
 
 #include <array>
@@ -43,6 +44,7 @@
 #include "domain/memory_entry.h"
 #include "memory/persistent_map.h"
 #include "memory/vector_index.h"
+#include "memory/word_table.h"
 
 namespace brevet {
 
@@ -96,11 +98,13 @@ class EstimateView {
   };
 
   double rate() const { return agreed_ / total_; }
+  /// `words` is the logit by words, empty for a request without any.
+  Estimate combine(const Embedding* embedding, std::optional<double> words, NearOutcomes* nearest) const;
 
   VectorIndex index_;
   PersistentMap<Label> labels_;  ///< by slot of the index
   std::vector<double> ridge_;    ///< empty until there are enough outcomes
-  PersistentMap<float> words_;
+  PersistentMap<float> words_;   ///< as of publish(); the owner reads its own table
   double words_bias_ = 0;
   std::array<double, 2> platt_{1, 0};  ///< slope, intercept
   std::array<double, 3> after_{0, 0.5, 0.5};
@@ -111,11 +115,16 @@ class EstimateView {
   std::uint64_t outcomes_ = 0;
 };
 
+/// kWhenAsked: outcomes wait until somebody asks, and are learned then in their order. For a replay on one
+/// thread, where most strategies never ask; a reader on another thread must not pay for learning.
+enum class LearnTime : std::uint8_t { kAtOnce, kWhenAsked };
+
 class Estimator {
  public:
   Estimator() = default;
-  /// For a replay on one thread: see VectorIndex.
-  explicit Estimator(std::shared_ptr<const KnownNeighbours> known) {
+  /// `known`: for a replay on one thread, see VectorIndex.
+  explicit Estimator(std::shared_ptr<const KnownNeighbours> known, LearnTime when = LearnTime::kAtOnce)
+      : when_(when) {
     state_.index_ = VectorIndex(std::move(known));
   }
   /// An outcome of a request that was learned before only replaces its label: what is known of it by heart
@@ -124,12 +133,34 @@ class Estimator {
   /// Takes an outcome out of the neighbours. What ridge, words and calibration made of it stays.
   void forget(std::uint64_t id);
   std::shared_ptr<const EstimateView> publish();
+  // The owner's own reading, with everything absorbed so far: what publish() would answer.
+  Estimate estimate(const Embedding* embedding, const SparseVector* words, NearOutcomes* nearest = nullptr);
+  std::optional<double> after_answer(const Estimate& before, double mean_logprob);
   /// Whether it holds its large parts (the matrix of ridge, 1.2 MB at 384 dimensions), or is about to.
   bool full() const;
-  /// About what it holds: counted from sizes, in constant time.
+  /// About what it holds: counted from sizes, in constant time; without what waits to be learned.
   std::size_t bytes() const;
 
  private:
+  struct Waiting {
+    Outcome outcome;
+    bool repeat = false;  ///< of a request that was learned before
+  };
+
+  /// The estimate that was made last, until the next outcome: the first outcome after a request is often its
+  /// own, and calibration begins with the same question.
+  struct Made {
+    bool valid = false;
+    bool has_embedding = false, has_words = false;
+    Embedding embedding;
+    SparseVector words;
+    Estimate estimate;
+  };
+
+  void catch_up();
+  bool made_for(const Outcome& outcome) const;
+  void learn(const Outcome& outcome, bool repeat);
+  std::optional<double> word_logit(const SparseVector* words) const;
   void learn_calibration(const Outcome& outcome, const Estimate& before);
   void learn_neighbour(const Outcome& outcome);
   void learn_ridge(const float* embedding, bool agrees);
@@ -137,6 +168,9 @@ class Estimator {
   void compact();
 
   EstimateView state_;
+  LearnTime when_ = LearnTime::kAtOnce;
+  std::vector<Waiting> waiting_;  ///< oldest first; bounded by what the owner keeps of outcomes
+  std::uint64_t absorbed_ = 0;    ///< outcomes of different requests, those that wait included
   std::unordered_map<std::string, std::uint64_t> known_;  ///< request hash -> outcome id
   struct Known {
     std::string request_hash;
@@ -144,7 +178,8 @@ class Estimator {
   };
   std::unordered_map<std::uint64_t, Known> by_id_;
   std::vector<double> covariance_;  ///< of ridge: rows x rows, row-major, upper half; empty until it starts
-  std::unordered_map<std::uint32_t, float> word_gradients_;  ///< sums of squares
+  WordTable words_;                 ///< what state_.words_ will be told by publish()
+  Made made_;
   double words_bias_gradient_ = 0.1;
   std::array<double, 4> platt_covariance_{1.0 / 20, 0, 0, 1.0 / 4};
   std::array<double, 9> after_covariance_{1, 0, 0, 0, 0.25, 0, 0, 0, 0.25};

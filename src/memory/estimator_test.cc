@@ -304,6 +304,42 @@ TEST(Estimator, TheSameOutcomesInTheSameOrderGiveTheSameBits) {
   EXPECT_EQ(still.outcomes, 601U);
 }
 
+TEST(Estimator, LearningWhenAskedGivesTheSameBitsAsLearningAtOnce) {
+  World world(5);
+  Estimator at_once;
+  Estimator when_asked(nullptr, LearnTime::kWhenAsked);
+  std::vector<Outcome> asked;
+  for (int i = 1; i <= 600; ++i) {
+    auto outcome = world.next().outcome;
+    if (i % 50 == 0) outcome.request_hash = "1";  // a label that changes
+    if (i % 70 == 0) outcome.words = nullptr;
+    if (i % 90 == 0) outcome.embedding = nullptr;
+    // What a request asks is often what is learned next, and asking may change nothing.
+    if (i % 3 == 0 || i < 10) {
+      const auto view = at_once.publish();
+      const auto expected = ask(*view, outcome);
+      for (int again = 0; again < 2; ++again) {
+        const auto found = when_asked.estimate(outcome.embedding.get(), outcome.words.get());
+        ASSERT_EQ(found.p_agree, expected.p_agree) << i;
+        ASSERT_EQ(found.score, expected.score);
+        ASSERT_EQ(found.outcomes, expected.outcomes);
+        ASSERT_EQ(when_asked.after_answer(found, -0.3), view->after_answer(expected, -0.3));
+      }
+    }
+    at_once.absorb(outcome);
+    when_asked.absorb(outcome);
+    EXPECT_EQ(at_once.full(), when_asked.full()) << i;
+    if (i % 100 == 0) {
+      at_once.forget(static_cast<std::uint64_t>(i - 60));
+      when_asked.forget(static_cast<std::uint64_t>(i - 60));
+    }
+    asked.push_back(outcome);
+  }
+  const auto one = at_once.publish();
+  const auto other = when_asked.publish();
+  for (const auto& outcome : asked) EXPECT_EQ(ask(*one, outcome).score, ask(*other, outcome).score);
+}
+
 TEST(Estimator, ForgettingTakesOutOfTheNeighboursAndGivesMemoryBack) {
   World world(6);
   Estimator estimator;

@@ -27,8 +27,10 @@ struct Table {
 
   Table snapshot() { return {index.snapshot(), by_slot.snapshot(), by_key.snapshot()}; }
   std::vector<VectorIndex::Hit> nearest(const Embedding& query, std::size_t k, float min_similarity) const {
-    return index.nearest(query, k, min_similarity,
-                         [this](std::uint32_t slot) { return by_slot.find(slot) != nullptr; });
+    std::function<bool(std::uint32_t)> alive;
+    if (by_slot.size() < index.size())
+      alive = [this](std::uint32_t slot) { return by_slot.find(slot) != nullptr; };
+    return index.nearest(query, k, min_similarity, alive);
   }
 };
 
@@ -57,99 +59,6 @@ const Skill* skill_of(const Table<Skill>& table, std::string_view request_hash) 
   return found != nullptr && (*found)->request_hash == request_hash ? found->get() : nullptr;
 }
 
-class MemorySnapshot : public Snapshot {
- public:
-  std::uint64_t number = 0;
-  PersistentMap<PartitionViewPtr> partitions;
-  PersistentMap<ModelId> model_ids;
-
-  std::uint64_t version() const override { return number; }
-
-  std::optional<Skill> find_exact(const Partition& partition, std::string_view request_hash) const override {
-    const PartitionView* view = find(partition);
-    const Skill* skill = view != nullptr ? skill_of(view->skills, request_hash) : nullptr;
-    if (skill == nullptr) return std::nullopt;
-    return as_seen(*view, *skill);
-  }
-
-  std::vector<Neighbour> nearest(const Partition& partition, const Embedding& query,
-                                 std::size_t k) const override {
-    std::vector<Neighbour> out;
-    const PartitionView* view = find(partition);
-    if (view == nullptr) return out;
-    for (const auto& hit : view->skills.nearest(query, k, -2)) {
-      out.push_back({as_seen(*view, **view->skills.by_slot.find(hit.slot)), hit.similarity});
-    }
-    return out;
-  }
-
-  std::vector<GuideNeighbour> guides(const Partition& partition, const Embedding& query, std::size_t k,
-                                     float min_similarity) const override {
-    std::vector<GuideNeighbour> out;
-    const PartitionView* view = find(partition);
-    if (view == nullptr) return out;
-    for (const auto& hit : view->guides.nearest(query, k, min_similarity)) {
-      out.push_back({**view->guides.by_slot.find(hit.slot), hit.similarity});
-    }
-    return out;
-  }
-
-  std::optional<Guide> guide(const Partition& partition, std::uint64_t id) const override {
-    const PartitionView* view = find(partition);
-    const GuidePtr* found = view != nullptr ? view->guides.by_key.find(id) : nullptr;
-    if (found == nullptr) return std::nullopt;
-    return **found;
-  }
-
-  Estimate estimate(const Partition& partition, const RequestFeatures& features) const override {
-    const PartitionView* view = find(partition);
-    if (view == nullptr || !view->estimates) return {};
-    NearOutcomes near;
-    Estimate out = view->estimates->estimate(features.embedding.get(), &features.words, &near);
-    if (out.outcomes > 0) out.score_rank = ScoreWindow::rank(view->scores, out.score);
-    for (std::size_t i = 0; i < near.size; ++i) {
-      // The skill of an outcome may have been evicted before the outcome.
-      const auto* skill = view->skills.by_key.find(near.list[i].request_key);
-      if (skill != nullptr) out.nearest.push_back({as_seen(*view, **skill), near.list[i].similarity});
-    }
-    return out;
-  }
-
-  std::optional<double> after_answer(const Partition& partition, const Estimate& before,
-                                     double mean_logprob) const override {
-    const PartitionView* view = find(partition);
-    if (view == nullptr || !view->estimates) return std::nullopt;
-    return view->estimates->after_answer(before, mean_logprob);
-  }
-
-  const PartitionView* find(const Partition& partition) const {
-    // Partitions whose keys have one hash take the next places, so a look at the whole partition decides.
-    for (std::uint64_t key = hash_bytes(partition.key());; ++key) {
-      const PartitionViewPtr* found = partitions.find(key);
-      if (found == nullptr) return nullptr;
-      if ((*found)->partition == partition) return found->get();
-    }
-  }
-
- private:
-  /// A skill that was earned by another model than the one behind the name now, or through a guide that is
-  /// gone, says nothing: it reads as strong-only and due, and becomes what it was only by a new trial (or
-  /// when the provider returns the old id again).
-  Skill as_seen(const PartitionView& view, Skill skill) const {
-    const ModelId* current = model_ids.find(hash_bytes(model_of(view.partition.weak)));
-    const bool other_model = current != nullptr && current->model == model_of(view.partition.weak) &&
-                             !skill.weak_model_id.empty() && skill.weak_model_id != current->returned_id;
-    const bool guide_gone =
-        skill.status == SkillStatus::kWeakWithGuide && view.guides.by_key.find(skill.guide_id) == nullptr;
-    if (other_model || guide_gone) {
-      skill.status = SkillStatus::kStrongOnly;
-      skill.guide_id = 0;
-      skill.last_tried = Instant{};
-    }
-    return skill;
-  }
-};
-
 // Measured with bench/memory_bench: a partition's names, view, scores and first nodes; an entry's places in
 // maps.
 constexpr std::size_t kPartitionBytes = 8'000;
@@ -168,6 +77,13 @@ std::size_t bytes_of(const Guide& guide) {
          embedding_bytes(guide.embedding);
 }
 
+struct PartitionState;
+
+struct Changes {
+  std::vector<PartitionState*> partitions;  ///< since the last view; publishing one visits only these
+  bool any = false;                         ///< since the last snapshot of either kind
+};
+
 /// A partition as its owner writes it.
 struct PartitionState {
   std::uint64_t key = 0;  ///< its place in MemorySnapshot::partitions
@@ -177,9 +93,9 @@ struct PartitionState {
   Estimator estimator;
   ScoreWindow scores;
   bool scores_unsaved = false;
-  std::deque<std::uint64_t> outcome_ids;                 ///< those in the store, oldest first
-  std::vector<PartitionState*>* changed_list = nullptr;  ///< the owner's; publishing visits only these
-  bool changed = false;
+  std::deque<std::uint64_t> outcome_ids;                            ///< those in the store, oldest first
+  Changes* changes = nullptr;                                       ///< the owner's
+  bool changed = false;                                             ///< since the last view
   bool evicted = false;                                             ///< about to be destroyed
   std::list<PartitionState*>::iterator by_use;                      ///< its place in the owner's list
   std::optional<std::list<PartitionState*>::iterator> full_by_use;  ///< while its estimator is full
@@ -192,9 +108,139 @@ struct PartitionState {
   }
 
   void touch() {
-    if (!changed) changed_list->push_back(this);
+    if (!changed) changes->partitions.push_back(this);
     changed = true;
+    changes->any = true;
   }
+};
+
+/// One partition as reads see it: a view of it, or what its owner writes.
+class Reading {
+ public:
+  explicit Reading(const PartitionView& view)
+      : partition(view.partition), skills(view.skills), guides(view.guides), view_(&view) {}
+  explicit Reading(PartitionState& state)
+      : partition(state.partition), skills(state.skills), guides(state.guides), state_(&state) {}
+
+  Estimate estimate(const RequestFeatures& features, NearOutcomes& near) const {
+    const auto* embedding = features.embedding.get();
+    if (state_ != nullptr) return state_->estimator.estimate(embedding, &features.words, &near);
+    return view_->estimates ? view_->estimates->estimate(embedding, &features.words, &near) : Estimate{};
+  }
+  std::optional<double> after_answer(const Estimate& before, double mean_logprob) const {
+    if (state_ != nullptr) return state_->estimator.after_answer(before, mean_logprob);
+    return view_->estimates ? view_->estimates->after_answer(before, mean_logprob) : std::nullopt;
+  }
+  SortedScores scores() const { return state_ != nullptr ? state_->scores.sorted() : view_->scores; }
+
+  const Partition& partition;
+  const Table<Skill>& skills;
+  const Table<Guide>& guides;
+
+ private:
+  const PartitionView* view_ = nullptr;
+  PartitionState* state_ = nullptr;
+};
+
+/// Answers reads; where partitions are found is what the two kinds of snapshot differ in.
+class ReadingSnapshot : public Snapshot {
+ public:
+  std::optional<Skill> find_exact(const Partition& partition, std::string_view request_hash) const override {
+    const auto found = find(partition);
+    const Skill* skill = found ? skill_of(found->skills, request_hash) : nullptr;
+    if (skill == nullptr) return std::nullopt;
+    return as_seen(*found, *skill);
+  }
+
+  std::vector<Neighbour> nearest(const Partition& partition, const Embedding& query,
+                                 std::size_t k) const override {
+    std::vector<Neighbour> out;
+    const auto found = find(partition);
+    if (!found) return out;
+    for (const auto& hit : found->skills.nearest(query, k, -2)) {
+      out.push_back({as_seen(*found, **found->skills.by_slot.find(hit.slot)), hit.similarity});
+    }
+    return out;
+  }
+
+  std::vector<GuideNeighbour> guides(const Partition& partition, const Embedding& query, std::size_t k,
+                                     float min_similarity) const override {
+    std::vector<GuideNeighbour> out;
+    const auto found = find(partition);
+    if (!found) return out;
+    for (const auto& hit : found->guides.nearest(query, k, min_similarity)) {
+      out.push_back({**found->guides.by_slot.find(hit.slot), hit.similarity});
+    }
+    return out;
+  }
+
+  std::optional<Guide> guide(const Partition& partition, std::uint64_t id) const override {
+    const auto found = find(partition);
+    const GuidePtr* guide = found ? found->guides.by_key.find(id) : nullptr;
+    if (guide == nullptr) return std::nullopt;
+    return **guide;
+  }
+
+  Estimate estimate(const Partition& partition, const RequestFeatures& features) const override {
+    const auto found = find(partition);
+    if (!found) return {};
+    NearOutcomes near;
+    Estimate out = found->estimate(features, near);
+    if (out.outcomes > 0) out.score_rank = ScoreWindow::rank(found->scores(), out.score);
+    for (std::size_t i = 0; i < near.size; ++i) {
+      // The skill of an outcome may have been evicted before the outcome.
+      const auto* skill = found->skills.by_key.find(near.list[i].request_key);
+      if (skill != nullptr) out.nearest.push_back({as_seen(*found, **skill), near.list[i].similarity});
+    }
+    return out;
+  }
+
+  std::optional<double> after_answer(const Partition& partition, const Estimate& before,
+                                     double mean_logprob) const override {
+    const auto found = find(partition);
+    return found ? found->after_answer(before, mean_logprob) : std::nullopt;
+  }
+
+ protected:
+  virtual std::optional<Reading> find(const Partition& partition) const = 0;
+  virtual const PersistentMap<ModelId>& model_ids() const = 0;
+
+ private:
+  /// A skill that was earned by another model than the one behind the name now, or through a guide that is
+  /// gone, says nothing: it reads as strong-only and due, and becomes what it was only by a new trial (or
+  /// when the provider returns the old id again).
+  Skill as_seen(const Reading& reading, Skill skill) const {
+    const ModelId* current = model_ids().find(hash_bytes(model_of(reading.partition.weak)));
+    const bool other_model = current != nullptr && current->model == model_of(reading.partition.weak) &&
+                             !skill.weak_model_id.empty() && skill.weak_model_id != current->returned_id;
+    const bool guide_gone =
+        skill.status == SkillStatus::kWeakWithGuide && reading.guides.by_key.find(skill.guide_id) == nullptr;
+    if (other_model || guide_gone) {
+      skill.status = SkillStatus::kStrongOnly;
+      skill.guide_id = 0;
+      skill.last_tried = Instant{};
+    }
+    return skill;
+  }
+};
+
+class MemorySnapshot : public ReadingSnapshot {
+ public:
+  std::uint64_t number = 0;
+  PersistentMap<PartitionViewPtr> partitions;
+  PersistentMap<ModelId> ids;
+
+  std::uint64_t version() const override { return number; }
+
+  std::optional<Reading> find(const Partition& partition) const override {
+    // Partitions whose keys have one hash take the next places, so a look at the whole partition decides.
+    for (std::uint64_t key = hash_bytes(partition.key());; ++key) {
+      const PartitionViewPtr* found = partitions.find(key);
+      if (found == nullptr) return std::nullopt;
+      if ((*found)->partition == partition) return Reading(**found);
+    }
+  }
+  const PersistentMap<ModelId>& model_ids() const override { return ids; }
 };
 
 struct Place {
@@ -322,14 +368,19 @@ std::size_t to_evict(std::size_t have, std::size_t incoming, std::size_t bound) 
 
 class Memory::Impl {
  public:
-  explicit Impl(MemoryOptions chosen) : options(chosen) { published = std::make_shared<MemorySnapshot>(); }
+  explicit Impl(MemoryOptions chosen) : options(std::move(chosen)) {
+    published = std::make_shared<MemorySnapshot>();
+  }
 
   PartitionState* find(const Partition& partition) const {
+    // Most calls are about the partition that was used last.
+    if (!by_use.empty() && by_use.back()->partition == partition) return by_use.back();
     const auto found = states.find(partition.key());
     return found != states.end() ? found->second.get() : nullptr;
   }
   /// Marks it as used.
   PartitionState& get(const Partition& partition) {
+    if (!by_use.empty() && by_use.back()->partition == partition) return *by_use.back();
     auto& state = states[partition.key()];
     if (state) {
       by_use.splice(by_use.end(), by_use, state->by_use);
@@ -337,9 +388,9 @@ class Memory::Impl {
     } else {
       state = std::make_unique<PartitionState>();
       state->skills.index = VectorIndex(options.known_neighbours);
-      state->estimator = Estimator(options.known_neighbours);
+      state->estimator = new_estimator();
       state->partition = partition;
-      state->changed_list = &changed;
+      state->changes = &changes;
       state->key = hash_bytes(partition.key());
       while (taken.contains(state->key)) ++state->key;
       taken.insert(state->key);
@@ -348,6 +399,16 @@ class Memory::Impl {
     }
     return *state;
   }
+  Estimator new_estimator() const {
+    return Estimator(options.known_neighbours,
+                     options.readers == Readers::kOwnersThread ? LearnTime::kWhenAsked : LearnTime::kAtOnce);
+  }
+  /// To be called before anything that a snapshot reads is changed: who still holds the newest one keeps what
+  /// it read so far.
+  void about_to_change();
+  std::uint64_t next_version();
+  std::shared_ptr<const MemorySnapshot> publish_view();
+  SnapshotPtr publish_window();
   void start_anew(PartitionState& state);
   void count_estimator(PartitionState& state);
   void count_bytes(PartitionState& state, std::size_t bytes) {
@@ -362,7 +423,7 @@ class Memory::Impl {
   std::unordered_set<std::uint64_t> taken;  ///< places of partitions in the snapshot
   std::list<PartitionState*> by_use;        ///< least recently used first
   std::list<PartitionState*> full_by_use;   ///< those with a full estimator, likewise
-  std::vector<PartitionState*> changed;
+  Changes changes;
   std::vector<PartitionState*> over_bound;  ///< more outcomes than are kept
   std::vector<PartitionState*> unsaved_scores;
   Places skill_places;
@@ -372,12 +433,87 @@ class Memory::Impl {
   bool model_ids_changed = false;
   bool views_evicted = false;  ///< since the last publish
   MemoryFigures figures;
+  std::uint64_t version = 0;  ///< of the newest snapshot
   std::shared_ptr<const MemorySnapshot> published;
+  class Window;
+  std::weak_ptr<Window> window;  ///< the newest one, while it reads from here
 };
+
+/// For Readers::kOwnersThread: reads what the owner writes, until a change comes.
+class Memory::Impl::Window : public ReadingSnapshot {
+ public:
+  Window(std::uint64_t version, const Impl& owner) : version_(version), owner_(&owner) {}
+  std::uint64_t version() const override { return version_; }
+  void keep(std::shared_ptr<const MemorySnapshot> view) {
+    view_ = std::move(view);
+    owner_ = nullptr;
+  }
+
+ protected:
+  std::optional<Reading> find(const Partition& partition) const override {
+    if (owner_ == nullptr) return view_->find(partition);
+    PartitionState* state = owner_->find(partition);
+    if (state == nullptr) return std::nullopt;
+    return Reading(*state);
+  }
+  const PersistentMap<ModelId>& model_ids() const override {
+    return owner_ != nullptr ? owner_->model_ids : view_->ids;
+  }
+
+ private:
+  const std::uint64_t version_;
+  const Impl* owner_;
+  std::shared_ptr<const MemorySnapshot> view_;  ///< instead of owner_
+};
+
+void Memory::Impl::about_to_change() {
+  if (options.readers == Readers::kAnyThread) return;
+  if (const auto held = window.lock()) held->keep(publish_view());
+  window.reset();
+}
+
+std::shared_ptr<const MemorySnapshot> Memory::Impl::publish_view() {
+  if (!model_ids_changed && !views_evicted && changes.partitions.empty()) return published;
+  for (PartitionState* state : changes.partitions) {
+    auto view = std::make_shared<PartitionView>();
+    view->partition = state->partition;
+    view->skills = state->skills.snapshot();
+    view->guides = state->guides.snapshot();
+    view->estimates = state->estimator.publish();
+    view->scores = state->scores.sorted();
+    views.set(state->key, std::move(view));
+    state->changed = false;
+  }
+  changes.partitions.clear();
+  model_ids_changed = false;
+  views_evicted = false;
+  auto next = std::make_shared<MemorySnapshot>();
+  next->number = next_version();
+  next->partitions = views.snapshot();
+  next->ids = model_ids.snapshot();
+  published = std::move(next);
+  return published;
+}
+
+std::uint64_t Memory::Impl::next_version() {
+  if (changes.any) ++version;
+  changes.any = false;
+  figures.version = version;
+  return version;
+}
+
+SnapshotPtr Memory::Impl::publish_window() {
+  auto next = window.lock();
+  if (next == nullptr || changes.any) {
+    next = std::make_shared<Window>(next_version(), *this);
+    window = next;
+  }
+  return next;
+}
 
 /// Forgets estimates; the scores that they gave go too, from the store as well.
 void Memory::Impl::start_anew(PartitionState& state) {
-  state.estimator = Estimator(options.known_neighbours);
+  state.estimator = new_estimator();
   state.outcome_ids.clear();
   state.scores = ScoreWindow();
   if (!state.scores_unsaved) unsaved_scores.push_back(&state);
@@ -416,13 +552,16 @@ void Memory::Impl::take_out(PartitionState& state) {
     taken.erase(state.key);
   }
   views_evicted = true;
+  changes.any = true;
   --figures.partitions;
   ++figures.partitions_evicted;
   state.evicted = true;
 }
 
-Memory::Memory(MemoryOptions options) : impl_(std::make_unique<Impl>(options)) {}
-Memory::~Memory() = default;
+Memory::Memory(MemoryOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Memory::~Memory() {
+  impl_->about_to_change();
+}
 
 SkillPtr Memory::find_skill(const Partition& partition, std::string_view request_hash) const {
   const PartitionState* state = impl_->find(partition);
@@ -465,6 +604,7 @@ const MemoryFigures& Memory::figures() const {
 }
 
 void Memory::put_skill(const Partition& partition, Skill skill) {
+  impl_->about_to_change();
   PartitionState& state = impl_->get(partition);
   const std::uint64_t key = hash_bytes(skill.request_hash);
   const auto* same_key = state.skills.by_key.find(key);
@@ -480,6 +620,7 @@ void Memory::put_skill(const Partition& partition, Skill skill) {
 }
 
 void Memory::put_guide(const Partition& partition, Guide guide) {
+  impl_->about_to_change();
   PartitionState& state = impl_->get(partition);
   const std::uint64_t id = guide.id;
   std::optional<std::uint64_t> old_id;
@@ -492,6 +633,7 @@ void Memory::put_guide(const Partition& partition, Guide guide) {
 void Memory::remove_skill(std::uint64_t id) {
   const auto place = impl_->skill_places.find(id);
   if (place == impl_->skill_places.end()) return;
+  impl_->about_to_change();
   remove_from(place->second.state->skills, impl_->skill_places, id);
   impl_->figures.skills = impl_->skill_places.size();
 }
@@ -499,6 +641,7 @@ void Memory::remove_skill(std::uint64_t id) {
 void Memory::remove_guide(std::uint64_t id) {
   const auto place = impl_->guide_places.find(id);
   if (place == impl_->guide_places.end()) return;
+  impl_->about_to_change();
   remove_from(place->second.state->guides, impl_->guide_places, id);
   impl_->figures.guides = impl_->guide_places.size();
 }
@@ -527,6 +670,7 @@ void Memory::set_model_id(std::string_view model, std::string_view returned_id) 
   const ModelId* known = impl_->model_ids.find(key);
   if (known != nullptr && (known->model != model || known->returned_id == returned_id)) return;
   if (known == nullptr && impl_->model_ids.size() >= impl_->options.model_ids_max) return;
+  impl_->about_to_change();
   ModelId next{std::string(model), std::string(returned_id), {}};
   if (known != nullptr) {
     if (starts_anew(model, returned_id)) {
@@ -542,6 +686,7 @@ void Memory::set_model_id(std::string_view model, std::string_view returned_id) 
   }
   impl_->model_ids.set(key, std::move(next));
   impl_->model_ids_changed = true;
+  impl_->changes.any = true;
 }
 
 std::string Memory::save_model_ids(std::string_view model, std::string_view returned_id) const {
@@ -567,8 +712,10 @@ void Memory::load_model_ids(std::string_view model, std::string_view saved) {
     }
   }
   if (ids.returned_id.empty()) return;
+  impl_->about_to_change();
   impl_->model_ids.set(hash_bytes(model), std::move(ids));
   impl_->model_ids_changed = true;
+  impl_->changes.any = true;
 }
 
 std::string Memory::model_id(std::string_view model) const {
@@ -577,6 +724,7 @@ std::string Memory::model_id(std::string_view model) const {
 }
 
 void Memory::absorb(const Partition& partition, const Outcome& outcome) {
+  impl_->about_to_change();
   PartitionState& state = impl_->get(partition);
   state.estimator.absorb(outcome);
   state.outcome_ids.push_back(outcome.id);
@@ -587,6 +735,7 @@ void Memory::absorb(const Partition& partition, const Outcome& outcome) {
 }
 
 void Memory::observe_score(const Partition& partition, double score) {
+  impl_->about_to_change();
   PartitionState& state = impl_->get(partition);
   state.scores.add(score);
   if (!state.scores_unsaved) impl_->unsaved_scores.push_back(&state);
@@ -596,6 +745,7 @@ void Memory::observe_score(const Partition& partition, double score) {
 
 std::vector<std::uint64_t> Memory::take_outcomes_over_bound() {
   std::vector<std::uint64_t> ids;
+  if (!impl_->over_bound.empty()) impl_->about_to_change();
   for (PartitionState* state : impl_->over_bound) {
     while (state->outcome_ids.size() > impl_->options.outcomes_max) {
       ids.push_back(state->outcome_ids.front());
@@ -610,8 +760,9 @@ std::vector<std::uint64_t> Memory::take_outcomes_over_bound() {
 EvictedPartitions Memory::evict_over_bounds() {
   Impl& all = *impl_;
   EvictedPartitions out;
-  for (PartitionState* state : all.changed) all.count_bytes(*state, state->bytes());
+  for (PartitionState* state : all.changes.partitions) all.count_bytes(*state, state->bytes());
   while (all.full_by_use.size() > std::max<std::size_t>(all.options.estimators_max, 1)) {
+    all.about_to_change();
     PartitionState& state = *all.full_by_use.front();
     out.outcomes.insert(out.outcomes.end(), state.outcome_ids.begin(), state.outcome_ids.end());
     all.start_anew(state);
@@ -620,12 +771,13 @@ EvictedPartitions Memory::evict_over_bounds() {
   }
   while (all.by_use.size() > 1 &&
          (all.by_use.size() > all.options.partitions_max || all.figures.bytes > all.options.bytes_max)) {
+    all.about_to_change();
     out.partitions.push_back(all.by_use.front()->partition);
     all.take_out(*all.by_use.front());
   }
   if (out.partitions.empty()) return out;
   const auto evicted = [](const PartitionState* state) { return state->evicted; };
-  std::erase_if(all.changed, evicted);
+  std::erase_if(all.changes.partitions, evicted);
   std::erase_if(all.over_bound, evicted);
   std::erase_if(all.unsaved_scores, evicted);
   for (const auto& partition : out.partitions) all.states.erase(partition.key());
@@ -649,6 +801,7 @@ std::string Memory::save_scores(const Partition& partition) const {
 
 bool Memory::load_scores(const Partition& partition, std::string_view blob) {
   // Loading is no use: the order of use after a restart is that of what was learned.
+  impl_->about_to_change();
   PartitionState* known = impl_->find(partition);
   PartitionState& state = known != nullptr ? *known : impl_->get(partition);
   if (!state.scores.load(blob)) return false;
@@ -677,27 +830,11 @@ std::vector<std::uint64_t> Memory::guides_to_evict(const Partition& partition, s
 }
 
 SnapshotPtr Memory::publish() {
-  if (!impl_->model_ids_changed && !impl_->views_evicted && impl_->changed.empty()) return impl_->published;
-  for (PartitionState* state : impl_->changed) {
-    auto view = std::make_shared<PartitionView>();
-    view->partition = state->partition;
-    view->skills = state->skills.snapshot();
-    view->guides = state->guides.snapshot();
-    view->estimates = state->estimator.publish();
-    view->scores = state->scores.sorted();
-    impl_->views.set(state->key, std::move(view));
-    state->changed = false;
-  }
-  impl_->changed.clear();
-  auto next = std::make_shared<MemorySnapshot>();
-  next->number = impl_->published->number + 1;
-  next->partitions = impl_->views.snapshot();
-  next->model_ids = impl_->model_ids.snapshot();
-  impl_->model_ids_changed = false;
-  impl_->views_evicted = false;
-  impl_->figures.version = next->number;
-  impl_->published = std::move(next);
-  return impl_->published;
+  return impl_->options.readers == Readers::kAnyThread ? impl_->publish_view() : impl_->publish_window();
+}
+
+SnapshotPtr Memory::publish_view() {
+  return impl_->publish_view();
 }
 
 }  // namespace brevet

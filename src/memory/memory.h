@@ -28,6 +28,11 @@
 
 namespace brevet {
 
+/// Who reads snapshots. kAnyThread: they are immutable views. kOwnersThread (a replay): the newest one reads
+/// what the owner writes and becomes a view of its own only when it is still held as the next change comes,
+/// and estimates learn when they are asked for. Both answer the same.
+enum class Readers : std::uint8_t { kAnyThread, kOwnersThread };
+
 struct MemoryOptions {
   std::size_t skills_max = 100'000;  ///< per partition; the least used are evicted
   std::size_t guides_max = 2'000;    ///< per partition; those with the fewest wins over losses are evicted
@@ -42,6 +47,7 @@ struct MemoryOptions {
   std::size_t bytes_max = std::size_t{2'048} << 20;  ///< of all that is remembered, counted from sizes
   /// For a replay on one thread, null otherwise: see VectorIndex.
   std::shared_ptr<const KnownNeighbours> known_neighbours;
+  Readers readers = Readers::kAnyThread;
 };
 
 struct MemoryFigures {
@@ -130,8 +136,10 @@ class Memory {
   /// False when the blob is not one of ours; then nothing changes.
   bool load_scores(const Partition& partition, std::string_view blob);
 
-  /// The next snapshot. Cheap when nothing changed (then the last one is returned again).
+  /// The next snapshot. Cheap when nothing changed (then it is the last one again).
   SnapshotPtr publish();
+  /// The same, but a view of its own for any thread, whoever reads.
+  SnapshotPtr publish_view();
 
  private:
   class Impl;

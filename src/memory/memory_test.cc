@@ -457,6 +457,98 @@ TEST(Memory, NothingNewIsTheSameSnapshot) {
   EXPECT_EQ(memory.publish(), first);
 }
 
+struct Seen {
+  std::uint64_t version = 0;
+  std::vector<std::uint64_t> skills, guides;
+  std::vector<double> estimates;
+  bool operator==(const Seen&) const = default;
+};
+
+Seen look(const Snapshot& snapshot, const std::vector<std::shared_ptr<const Embedding>>& queries) {
+  Seen out;
+  out.version = snapshot.version();
+  for (const char* tenant : {"a", "b"}) {
+    const auto p = partition(tenant);
+    for (const auto& query : queries) {
+      for (const auto& near : snapshot.nearest(p, *query, 3)) {
+        out.skills.push_back(near.skill.id);
+        out.skills.push_back(static_cast<std::uint64_t>(near.skill.status));
+      }
+      for (const auto& near : snapshot.guides(p, *query, 3, -1)) out.guides.push_back(near.guide.id);
+      RequestFeatures features;
+      features.embedding = query;
+      features.words = {{1, 2}, {0.6F, 0.8F}};
+      const auto estimate = snapshot.estimate(p, features);
+      out.estimates.insert(out.estimates.end(),
+                           {estimate.p_agree, estimate.score, static_cast<double>(estimate.outcomes),
+                            estimate.score_rank.value_or(-1), static_cast<double>(estimate.nearest.size()),
+                            snapshot.after_answer(p, estimate, -0.2).value_or(-1)});
+    }
+    for (const char* hash : {"q1", "q2", "q3"}) {
+      const auto found = snapshot.find_exact(p, hash);
+      out.skills.push_back(found ? found->id : 0);
+    }
+  }
+  return out;
+}
+
+// One memory is read by any thread, the other by its owner's alone; every snapshot of both answers the same,
+// the newest one, those that are held while more is learned, and those that outlive the memory.
+TEST(Memory, ReadOnTheOwnersThreadAnswersAsReadOnAny) {
+  std::mt19937 random(11);
+  std::vector<std::shared_ptr<const Embedding>> queries;
+  for (int i = 0; i < 4; ++i) queries.push_back(direction(random));
+  MemoryOptions views;
+  views.skills_max = 60;
+  views.outcomes_max = 150;
+  views.partitions_max = 2;
+  MemoryOptions windows = views;
+  windows.readers = Readers::kOwnersThread;
+  auto one = std::make_unique<Memory>(views);
+  auto other = std::make_unique<Memory>(windows);
+  std::vector<std::pair<SnapshotPtr, Seen>> held;
+  std::uint64_t id = 0;
+  for (int step = 0; step < 500; ++step) {
+    const auto p = partition(step % 5 == 0 ? "b" : "a");
+    const auto embedding = direction(random);
+    const auto hash = "q" + std::to_string(random() % 200);
+    auto words = std::make_shared<SparseVector>();
+    words->index = {1, 10 + static_cast<std::uint32_t>(random() % 30)};
+    words->value = {0.6F, 0.8F};
+    const bool agrees = random() % 3 != 0;
+    const auto kind = random() % 12;
+    ++id;
+    for (Memory* memory : {one.get(), other.get()}) {
+      memory->absorb(p, {id, hash, embedding, words, agrees, -0.5 - (agrees ? 0 : 1), false});
+      auto learned = skill(id, hash, embedding);
+      if (kind == 1) learned.status = SkillStatus::kStrongOnly;
+      memory->put_skill(p, learned);
+      memory->observe_score(p, static_cast<double>(step % 17));
+      if (kind == 2) memory->put_guide(p, guide(id, embedding));
+      if (kind == 3) memory->remove_skill(id / 2);
+      if (kind == 4) memory->remove_guide(id / 2);
+      if (kind == 5 && step % 7 == 0) memory->set_model_id("weak", "w-" + std::to_string(step));
+      if (kind == 6 && step > 400) memory->observe_score(partition("passing"), 1);
+      for (const auto gone : memory->skills_to_evict(p, 0)) memory->remove_skill(gone);
+      (void)memory->take_outcomes_over_bound();
+      (void)memory->evict_over_bounds();
+    }
+    auto expected = one->publish();
+    auto found = other->publish();
+    EXPECT_EQ(other->publish(), found) << "nothing new is the same snapshot";
+    if (step % 4 == 0) held.emplace_back(found, look(*expected, queries));
+    if (step % 3 == 0) {
+      ASSERT_EQ(look(*found, queries), look(*expected, queries)) << step;
+    }
+    if (step % 50 == 0) held.emplace_back(other->publish_view(), look(*expected, queries));
+    EXPECT_EQ(one->figures().version, other->figures().version);
+    EXPECT_EQ(one->figures().skills, other->figures().skills);
+  }
+  for (const auto& [snapshot, seen] : held) ASSERT_EQ(look(*snapshot, queries), seen);
+  other.reset();
+  for (const auto& [snapshot, seen] : held) ASSERT_EQ(look(*snapshot, queries), seen);
+}
+
 TEST(Memory, SnapshotsStayAsTheyWereWhileTheOwnerWrites) {
   MemoryOptions options;
   options.skills_max = 3'000;

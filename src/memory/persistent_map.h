@@ -9,7 +9,6 @@
 // log32 n pointers, so it is for lookups, not for scans.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -72,7 +71,12 @@ class PersistentMap {
     return std::uint32_t{1} << ((key >> shift) & 31U);
   }
   static std::size_t index_of(std::uint32_t bits, std::uint32_t bit) {
-    return static_cast<std::size_t>(std::popcount(bits & (bit - 1)));
+    // Counted by hand: without a processor that is known to count bits, std::popcount calls a function.
+    std::uint32_t count = bits & (bit - 1);
+    count -= (count >> 1) & 0x55555555U;
+    count = (count & 0x33333333U) + ((count >> 2) & 0x33333333U);
+    count = (count + (count >> 4)) & 0x0F0F0F0FU;
+    return (count * 0x01010101U) >> 24;
   }
   template <class List>
   static auto at(List& list, std::size_t index) {

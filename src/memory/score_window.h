@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace brevet {
@@ -27,22 +28,22 @@ class ScoreWindow {
 
   void add(double score) {
     if (!std::isfinite(score)) return;
+    const auto added = static_cast<float>(score);
+    std::optional<float> gone;
     if (scores_.size() < kMost) {
-      scores_.push_back(static_cast<float>(score));
+      scores_.push_back(added);
     } else {
-      scores_[next_] = static_cast<float>(score);
+      gone = std::exchange(scores_[next_], added);
     }
     next_ = (next_ + 1) % kMost;
+    if (gone) ordered_.erase(std::lower_bound(ordered_.begin(), ordered_.end(), *gone));
+    ordered_.insert(std::upper_bound(ordered_.begin(), ordered_.end(), added), added);
     sorted_ = nullptr;
   }
 
-  /// Sorts when something was added since; null until there are enough.
+  /// A copy when something was added since; null until there are enough.
   SortedScores sorted() {
-    if (!sorted_ && scores_.size() >= kLeast) {
-      auto copy = std::make_shared<std::vector<float>>(scores_);
-      std::sort(copy->begin(), copy->end());
-      sorted_ = std::move(copy);
-    }
+    if (!sorted_ && scores_.size() >= kLeast) sorted_ = std::make_shared<std::vector<float>>(ordered_);
     return sorted_;
   }
 
@@ -57,11 +58,13 @@ class ScoreWindow {
   /// Oldest first, float32.
   std::string save() const {
     std::string out;
+    out.reserve(scores_.size() * sizeof(float));
     const std::size_t first = scores_.size() < kMost ? 0 : next_;
-    for (std::size_t i = 0; i < scores_.size(); ++i) {
-      const float score = scores_[(first + i) % scores_.size()];
-      out.append(reinterpret_cast<const char*>(&score), sizeof score);
-    }
+    const auto append = [&](std::size_t from, std::size_t to) {
+      out.append(reinterpret_cast<const char*>(scores_.data() + from), (to - from) * sizeof(float));
+    };
+    append(first, scores_.size());
+    append(0, first);
     return out;
   }
 
@@ -72,6 +75,7 @@ class ScoreWindow {
     if (!scores.empty()) std::memcpy(scores.data(), blob.data(), blob.size());
     if (!std::all_of(scores.begin(), scores.end(), [](float s) { return std::isfinite(s); })) return false;
     scores_.clear();
+    ordered_.clear();
     next_ = 0;
     sorted_ = nullptr;
     for (const float score : scores) add(score);
@@ -80,7 +84,8 @@ class ScoreWindow {
 
  private:
   std::vector<float> scores_;
-  std::size_t next_ = 0;  ///< where the next one goes, once the window is full
+  std::vector<float> ordered_;  ///< the same, ascending
+  std::size_t next_ = 0;        ///< where the next one goes, once the window is full
   SortedScores sorted_;
 };
 

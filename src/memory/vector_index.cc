@@ -146,13 +146,14 @@ bool VectorIndex::walk_lists(const std::vector<float>& query, std::size_t k, flo
   if (!known_->usable) return false;
   const auto number = known_->lists->number_of(query.data());
   if (!number) return false;
+  found.reserve(k + 1);
   bool far = false;
   for (const auto& near : known_->lists->list(*number)) {
     far = !(near.similarity >= min_similarity);
     // Those as near as the last one may have the smaller slots.
     if (far || (found.size() >= k && near.similarity < found.back().similarity)) break;
     const std::uint32_t slot = known_->slot_of[near.number];
-    if (slot < size_ && alive(slot)) found.push_back({slot, near.similarity});
+    if (slot < size_ && (!alive || alive(slot))) found.push_back({slot, near.similarity});
   }
   if (found.size() < k && !far && !known_->lists->complete(*number)) {
     found.clear();
@@ -190,10 +191,12 @@ std::vector<VectorIndex::Hit> VectorIndex::nearest(const std::vector<float>& que
     std::size_t sorted = 0;
     while (sorted < hits.size() && found.size() < k) {
       const std::size_t next = std::min(hits.size(), sorted + 2 * k);
-      std::partial_sort(hits.begin() + static_cast<std::ptrdiff_t>(sorted),
-                        hits.begin() + static_cast<std::ptrdiff_t>(next), hits.end(), nearer);
+      const auto from = hits.begin() + static_cast<std::ptrdiff_t>(sorted);
+      const auto to = hits.begin() + static_cast<std::ptrdiff_t>(next);
+      if (to != hits.end()) std::nth_element(from, to, hits.end(), nearer);
+      std::sort(from, to, nearer);
       for (; sorted < next && found.size() < k; ++sorted) {
-        if (alive(hits[sorted].slot)) found.push_back(hits[sorted]);
+        if (!alive || alive(hits[sorted].slot)) found.push_back(hits[sorted]);
       }
     }
     if (found.size() == k || all || sifted) return found;

@@ -46,8 +46,8 @@ class VectorIndex {
   /// Valid as long as this object or a copy of it.
   const float* vector(std::uint32_t slot) const;
 
-  /// At most k slots for which `alive` holds, nearest first, equal ones by slot; those under min_similarity
-  /// left out. Empty for a query of another dimension.
+  /// At most k slots for which `alive` holds (null: all do), nearest first, equal ones by slot; those under
+  /// min_similarity left out. Empty for a query of another dimension.
   std::vector<Hit> nearest(const std::vector<float>& query, std::size_t k, float min_similarity,
                            const std::function<bool(std::uint32_t)>& alive) const;
 

@@ -149,20 +149,23 @@ Task<ModelOutcome> PlayedModel::play(PlayedAnswer played, ModelCall call, Stream
     played.answer.mean_logprob.reset();
     played.answer.min_logprob.reset();
   }
-  Answer shown = played.answer;
-  if (!client_wants_logprobs) {
-    shown.mean_logprob.reset();
-    shown.min_logprob.reset();
-  }
-  const std::string id = fmt::format("chatcmpl-{}{:016x}", played.fingerprint, played.id);
-  const auto created_s =
-      std::chrono::duration_cast<std::chrono::seconds>(system_clock().now().time_since_epoch()).count();
+  const bool streamed = call.stream && sink;
   ModelResult result;
   result.answer = played.answer;
   result.cost = played.cost;
   result.latency = played.latency;
+  Answer shown;
+  if (streamed || played.body) shown = played.answer;
+  if (!client_wants_logprobs) {
+    shown.mean_logprob.reset();
+    shown.min_logprob.reset();
+  }
+  std::string id;
+  if (streamed || played.body) id = fmt::format("chatcmpl-{}{:016x}", played.fingerprint, played.id);
+  const auto created_s =
+      std::chrono::duration_cast<std::chrono::seconds>(system_clock().now().time_since_epoch()).count();
   const auto& model = played.answer.returned_model;
-  if (call.stream && sink) {
+  if (streamed) {
     const bool usage = call.request && call.messages.empty() && call.request->include_usage;
     auto chunks = wire::completion_chunks(shown, id, model, created_s, usage);
     const auto count = chunks.size();
@@ -185,8 +188,10 @@ Task<ModelOutcome> PlayedModel::play(PlayedAnswer played, ModelCall call, Stream
     co_return failed(partial_failure(*this, cancelled_error(), played, 0, false));
   }
   if (played.fault == Fault::kCut) co_return failed(partial_failure(*this, cut_error(), played, 0.5, false));
-  result.answer.body =
-      with_fingerprint(wire::completion_json(shown, id, model, created_s), played.fingerprint);
+  if (played.body) {
+    result.answer.body =
+        with_fingerprint(wire::completion_json(shown, id, model, created_s), played.fingerprint);
+  }
   co_return result;
 }
 

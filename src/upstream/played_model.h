@@ -22,6 +22,7 @@ struct PlayedAnswer {
   std::uint64_t id = 0;         ///< of the completion
   Fault fault = Fault::kNone;
   Microseconds slow_by{0};
+  bool body = true;  ///< write the JSON that a client is sent
 };
 
 /// Base of both: counts calls and plays answers. Thread-safe.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <unordered_set>
 
@@ -34,8 +35,10 @@ std::string record_id_of(const ChatRequest& request) {
   const auto span = request.metadata_value;
   if (span.empty()) return {};
   boost::system::error_code error;
-  const auto value =
-      boost::json::parse(std::string_view(*request.raw).substr(span.begin, span.end - span.begin), error);
+  std::array<unsigned char, 1024> space;  // of the usual few members, so that nothing is allocated
+  boost::json::monotonic_resource memory(space.data(), space.size());
+  const auto value = boost::json::parse(
+      std::string_view(*request.raw).substr(span.begin, span.end - span.begin), error, &memory);
   const auto* object = error ? nullptr : value.if_object();
   const auto* id = object ? object->if_contains("brevet_record_id") : nullptr;
   return id && id->is_string() ? std::string(id->get_string()) : std::string();
@@ -71,9 +74,9 @@ class RecordedModel final : public PlayedModel {
     if (is_own_prompt(request.system_text())) {
       co_return refuse(not_recorded("This prompt is one of Brevet's own and in no file."));
     }
-    const auto id = record_id_of(request);
     const auto* record = find(request);
     if (!record) {
+      const auto id = record_id_of(request);
       co_return refuse(not_recorded(id.empty() ? "The question is not in the data file."
                                                : "The data file has no record \"" + id + "\"."));
     }
@@ -145,6 +148,7 @@ class RecordedModel final : public PlayedModel {
     out.first_token =
         Microseconds{static_cast<std::int64_t>(static_cast<double>(latency.count()) * kFirstTokenShare)};
     out.speed = options_.speed;
+    out.body = options_.bodies;
     out.fingerprint = "recorded";
     out.id = hash_bytes(record.id, hash_bytes(options_.model));
     return out;

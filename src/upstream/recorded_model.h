@@ -73,6 +73,7 @@ struct RecordedModelOptions {
   bool scores_only = false;
   double speed = 0;                   ///< 0 = no waiting; 1 = as recorded; 10 = ten times faster
   Milliseconds latency_default{500};  ///< where none was recorded
+  bool bodies = true;  ///< write the JSON that a client is sent; a replay has nobody who reads it
 };
 
 /// Errors: unknown_model (names the models there are).
