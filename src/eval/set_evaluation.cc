@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 
 namespace brevet {
 namespace {
@@ -12,7 +13,10 @@ namespace {
 constexpr std::size_t kCurvePoints = 200;  ///< of a swept curve in the report
 
 double share_of(const Stream& stream) {
-  return sum_of(stream.strong) / std::max(1.0, sum_of(stream.count));
+  const auto sum = [](const std::vector<std::uint16_t>& counts) {
+    return static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}));
+  };
+  return sum(stream.strong) / std::max(1.0, sum(stream.count));
 }
 
 }  // namespace
@@ -111,11 +115,14 @@ Result<std::size_t> SetEvaluation::add_tasks(const EvalStrategy& strategy, std::
   for (std::size_t seed = 0; seed < seeds; ++seed) {
     StreamTask task;
     task.set = set_.get();
-    task.questions = test_.questions;
+    task.questions = test_questions_;
     task.plan = base_plan(seed);
     task.plan.strategy = *made;
     task.plan.learn = kind_of(strategy.name)->remembers;
-    task.plan.requests = order_of(seed);
+    if (orders_.size() <= seed)
+      orders_.push_back(std::make_shared<const std::vector<OrderedRequest>>(order_of(seed)));
+    task.order = orders_[seed];
+    task.keep_p_agree = seed == 0;
     task.plan.keep_reasons = keep_reasons && seed == 0;
     std::string options;
     for (const auto& [name, value] : strategy.options) {
@@ -194,9 +201,9 @@ Served SetEvaluation::served_by(std::size_t first, std::size_t seeds) const {
   bool costs = true;
   for (std::size_t seed = 0; seed < seeds; ++seed) {
     const auto& stream = streams_[first + seed];
-    out.count.push_back(stream.count);
+    out.count.emplace_back(stream.count.begin(), stream.count.end());
     out.quality.push_back(stream.quality);
-    out.strong.push_back(stream.strong);
+    out.strong.emplace_back(stream.strong.begin(), stream.strong.end());
     out.cost.push_back(stream.cost);
     out.learning.push_back(stream.learning);
     costs = costs && !has_unknown(stream.cost) && !has_unknown(stream.learning);
@@ -251,7 +258,19 @@ void SetEvaluation::finish_row(StrategyRow row, const Served& served) {
     add_note(row, fmt::format("realised a strong share of {:.2f} instead of {:.2f}", row.strong_share->mean,
                               options_.at_strong_share));
   }
-  if (served.chooses) for_topics_.emplace_back(row.strategy, served);
+  if (served.chooses) {
+    auto& sums = for_topics_.emplace_back();
+    sums.strategy = row.strategy;
+    for (auto* list : {&sums.quality, &sums.strong, &sums.count}) list->assign(set_->topics().size(), 0);
+    for (std::size_t s = 0; s < served.quality.size(); ++s) {
+      for (std::size_t q = 0; q < test_.questions.size(); ++q) {
+        const auto topic = set_->topic(test_.questions[q]);
+        sums.quality[topic] += served.quality[s][q];
+        sums.strong[topic] += served.strong[s][q];
+        sums.count[topic] += served.count.empty() ? 1 : served.count[s][q];
+      }
+    }
+  }
   report_.rows.push_back(std::move(row));
 }
 
@@ -563,7 +582,8 @@ Result<DatasetReport> SetEvaluation::run() {
   // Only what a transfer needs stays; streams of many settings and orders are the bulk of the memory.
   streams_ = {};
   for_topics_ = {};
-  for (auto& task : tasks_) task.plan = {}, task.questions = {};
+  for (auto& task : tasks_) task.plan = {}, task.questions = {}, task.order = {};
+  orders_ = {};
   return std::move(report_);
 }
 

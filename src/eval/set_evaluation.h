@@ -55,6 +55,7 @@ class SetEvaluation {
   SetEvaluation(const EvalOptions& options, std::shared_ptr<QuestionSet> set, EmbeddingPool* pool)
       : options_(options), set_(std::move(set)), pool_(pool) {
     test_ = test_columns(*set_, set_->split().test);
+    test_questions_ = std::make_shared<const std::vector<std::uint32_t>>(test_.questions);
     for (const auto question : test_.questions) {
       const bool known =
           set_->cost(question, 0).amount && set_->cost(question, set_->models().size() - 1).amount;
@@ -123,11 +124,17 @@ class SetEvaluation {
   Fitted fitted_;
   std::vector<Plan> plans_;
   std::optional<Plan> shown_;  ///< whose decisions the report shows: the last one that learns
+  std::shared_ptr<const std::vector<std::uint32_t>> test_questions_;
+  std::vector<std::shared_ptr<const std::vector<OrderedRequest>>> orders_;  ///< by seed, shared by tasks
   std::vector<StreamTask> tasks_;
   std::vector<Stream> streams_;
   DatasetReport report_;
-  /// For the table of topics: what each row served, averaged over seeds.
-  std::vector<std::pair<std::string, Served>> for_topics_;
+  /// For the table of topics: what each row served, sums over orders by topic.
+  struct TopicSums {
+    std::string strategy;
+    std::vector<double> quality, strong, count;
+  };
+  std::vector<TopicSums> for_topics_;
 };
 
 }  // namespace brevet

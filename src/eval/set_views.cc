@@ -36,6 +36,10 @@ std::optional<Measured> over_seeds(const std::vector<double>& values) {
   return out;
 }
 
+double times_asked(const Stream& stream, std::size_t question) {
+  return std::max<double>(1, stream.count[question]);
+}
+
 }  // namespace
 
 void SetEvaluation::add_learning_curve(const Plan& plan) {
@@ -107,8 +111,8 @@ void SetEvaluation::add_topics() {
   std::stable_sort(topics.begin(), topics.end(),
                    [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); });
   if (topics.size() > kTopicsShown) topics.resize(kTopicsShown);
-  for (const auto& [name, served] : for_topics_) {
-    if (!name.starts_with("always_")) table.strategies.push_back(name);
+  for (const auto& sums : for_topics_) {
+    if (!sums.strategy.starts_with("always_")) table.strategies.push_back(sums.strategy);
   }
   for (const auto& [topic, questions] : topics) {
     TopicRow row;
@@ -119,21 +123,11 @@ void SetEvaluation::add_topics() {
     for (const auto q : questions) weak += test_.weak[q], strong += test_.strong[q];
     row.weak = weak / static_cast<double>(row.n);
     row.strong = strong / static_cast<double>(row.n);
-    for (const auto& [name, served] : for_topics_) {
-      if (name.starts_with("always_")) continue;
-      double quality = 0;
-      double share = 0;
-      double count = 0;
-      for (std::size_t s = 0; s < served.quality.size(); ++s) {
-        for (const auto q : questions) {
-          quality += served.quality[s][q];
-          share += served.strong[s][q];
-          count += served.count.empty() ? 1 : served.count[s][q];
-        }
-      }
+    for (const auto& sums : for_topics_) {
+      if (sums.strategy.starts_with("always_")) continue;
       TopicRow::Cell cell;
-      cell.quality = quality / count;
-      cell.strong_share = share / count;
+      cell.quality = sums.quality[topic] / sums.count[topic];
+      cell.strong_share = sums.strong[topic] / sums.count[topic];
       if (*row.strong > 0) cell.retention = *cell.quality / *row.strong;
       row.cells.push_back(cell);
     }
@@ -156,9 +150,9 @@ void SetEvaluation::add_decisions(const Plan& plan) {
     const bool strong = stream.strong[q] > 0;
     out.served_by = strong ? set_->models().back() : set_->models().front();
     out.reason = stream.reasons[q];
-    out.score = stream.quality[q] / std::max(1.0, stream.count[q]);
+    out.score = stream.quality[q] / times_asked(stream, q);
     out.alternative = strong ? test_.weak[q] : test_.strong[q];
-    const double cost = (stream.cost[q] + stream.learning[q]) / std::max(1.0, stream.count[q]);
+    const double cost = (stream.cost[q] + stream.learning[q]) / times_asked(stream, q);
     if (!std::isnan(cost)) {
       out.cost_usd = cost;
       if (test_.costs_known() && test_.strong_cost[q] > 0) out.cost_rel = cost / test_.strong_cost[q];
@@ -176,13 +170,13 @@ void SetEvaluation::add_decisions(const Plan& plan) {
     }
   };
   const auto cost = [&](std::size_t q) {
-    const double all = (stream.cost[q] + stream.learning[q]) / std::max(1.0, stream.count[q]);
+    const double all = (stream.cost[q] + stream.learning[q]) / times_asked(stream, q);
     return std::isnan(all) ? -1 : all;
   };
   take_first(cost, report_.costly, [&](std::size_t q) { return cost(q) >= 0; });
   const auto lost = [&](std::size_t q) {
     const double other = stream.strong[q] > 0 ? test_.weak[q] : test_.strong[q];
-    return other - stream.quality[q] / std::max(1.0, stream.count[q]);
+    return other - stream.quality[q] / times_asked(stream, q);
   };
   // Among equal losses those that a contract would call its own fault come first: weak served.
   take_first([&](std::size_t q) { return lost(q) + (stream.strong[q] > 0 ? 0 : 1e-6); }, report_.wrong,

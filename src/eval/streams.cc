@@ -10,7 +10,6 @@
 #include <limits>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 
 #include "base/random.h"
 #include "base/temporary_name.h"
@@ -19,7 +18,7 @@ namespace brevet {
 namespace {
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-constexpr char kMagic[8] = {'b', 'r', 'v', 't', 's', 't', '0', '2'};
+constexpr char kMagic[8] = {'b', 'r', 'v', 't', 's', 't', '0', '3'};
 
 class Writer {
  public:
@@ -85,9 +84,8 @@ class Reader {
 /// One order of fields for both directions.
 template <class Archive, class S>
 void each_field(Archive& archive, S& stream) {
-  for (auto* list :
-       {&stream.count, &stream.quality, &stream.strong, &stream.cost, &stream.learning, &stream.p_agree})
-    archive.list(*list);
+  for (auto* list : {&stream.count, &stream.strong}) archive.list(*list);
+  for (auto* list : {&stream.quality, &stream.cost, &stream.learning, &stream.p_agree}) archive.list(*list);
   archive.list(stream.marks);
   for (auto* number : {&stream.requests, &stream.failed, &stream.shadows, &stream.cannot_tell,
                        &stream.guide_calls, &stream.judge_calls})
@@ -116,7 +114,7 @@ std::optional<Stream> kept_stream(const StreamTask& task, const std::string& fol
   Reader reader(body);
   Stream out;
   each_field(reader, out);
-  if (!reader.good || out.quality.size() != task.questions.size()) return std::nullopt;
+  if (!reader.good || out.quality.size() != task.questions->size()) return std::nullopt;
   return out;
 }
 
@@ -143,20 +141,22 @@ void keep_stream(const StreamTask& task, const Stream& stream, const std::string
 
 }  // namespace
 
-Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>& questions,
-                        std::size_t strong, const ReplayResult& result) {
+Stream summarise_stream(const StreamTask& task, const ReplayResult& result) {
   Stream out;
-  std::unordered_map<std::uint32_t, std::size_t> place;
+  const auto& set = *task.set;
+  const auto& questions = *task.questions;
+  constexpr auto kNotAmong = static_cast<std::size_t>(-1);
+  std::vector<std::size_t> place(set.size(), kNotAmong);
   for (std::size_t i = 0; i < questions.size(); ++i) place[questions[i]] = i;
-  for (auto* list : {&out.count, &out.quality, &out.strong, &out.cost, &out.learning})
-    list->assign(questions.size(), 0);
-  out.p_agree.assign(questions.size(), kUnknown);
+  for (auto* list : {&out.count, &out.strong}) list->assign(questions.size(), 0);
+  for (auto* list : {&out.quality, &out.cost, &out.learning}) list->assign(questions.size(), 0);
+  if (task.keep_p_agree) out.p_agree.assign(questions.size(), kUnknown);
   if (!result.reasons.empty()) out.reasons.resize(questions.size());
   StreamMark mark;
   for (std::size_t i = 0; i < result.requests.size(); ++i) {
     const auto& request = result.requests[i];
     const double is_strong = request.served == ServedBy::kStrong ? 1 : 0;
-    const auto reference = set.cost(request.question, strong);
+    const auto reference = set.cost(request.question, task.plan.strong);
     mark.quality += request.quality;
     mark.strong_share += is_strong;
     mark.cost += request.cost_usd.value_or(kUnknown);
@@ -169,16 +169,15 @@ Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>
       mean.strong_share /= static_cast<double>(mark.requests);
       out.marks.push_back(mean);
     }
-    const auto found = place.find(request.question);
-    if (found == place.end()) continue;
-    const auto at = found->second;
+    const auto at = place[request.question];
+    if (at == kNotAmong) continue;
     if (out.count[at] == 0) {
       if (!out.reasons.empty()) out.reasons[at] = result.reasons[i];
-      if (request.p_agree) out.p_agree[at] = static_cast<double>(*request.p_agree);
+      if (request.p_agree && task.keep_p_agree) out.p_agree[at] = static_cast<double>(*request.p_agree);
     }
-    out.count[at] += 1;
+    ++out.count[at];
     out.quality[at] += request.quality;
-    out.strong[at] += is_strong;
+    if (request.served == ServedBy::kStrong) ++out.strong[at];
     out.cost[at] += request.cost_usd.value_or(kUnknown);
     out.learning[at] += request.learning_usd.value_or(kUnknown);
   }
@@ -237,14 +236,16 @@ Result<std::vector<Stream>> run_streams(const std::vector<StreamTask>& tasks, co
       const bool fresh = !kept;
       if (fresh) {
         const auto begun = std::chrono::steady_clock::now();
-        auto result = replay(*task.set, task.plan);
+        auto plan = task.plan;
+        plan.requests = *task.order;
+        auto result = replay(*task.set, plan);
         if (!result) {
           std::lock_guard lock(mutex);
           if (!error) error = result.error();
           ended = true;
           return;
         }
-        kept = summarise_stream(*task.set, task.questions, task.plan.strong, *result);
+        kept = summarise_stream(task, *result);
         kept->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
         keep_stream(task, *kept, options.work_folder);
       }

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,10 +25,13 @@ struct StreamMark {
   double strong_cost = 0;                   ///< of always-strong on the same requests
 };
 
+/// What is kept of a replay. Kept as small as rows allow: there is one for every strategy, setting and order.
 struct Stream {
-  /// By place in the list of test questions: how often it was asked, and sums over that. NaN = unknown.
-  std::vector<double> count, quality, strong, cost, learning;
+  /// By place in the list of test questions: how often it was asked, and how often of these strong served.
+  std::vector<std::uint16_t> count, strong;
+  std::vector<double> quality, cost, learning;  ///< sums over the times it was asked. NaN = unknown
   /// P(agree) of the first time: a repeat's prediction may know the question's own label. NaN = none given.
+  /// Empty where it was not to be kept.
   std::vector<double> p_agree;
   std::vector<StreamMark> marks;  ///< at 1,000, 5,000 and all requests
   std::uint64_t requests = 0, failed = 0, shadows = 0, cannot_tell = 0, guide_calls = 0, judge_calls = 0;
@@ -38,8 +42,10 @@ struct Stream {
 
 struct StreamTask {
   const QuestionSet* set = nullptr;
-  std::vector<std::uint32_t> questions;  ///< the list that Stream's vectors follow
-  ReplayPlan plan;
+  std::shared_ptr<const std::vector<std::uint32_t>> questions;  ///< the list that Stream's vectors follow
+  ReplayPlan plan;                                              ///< without its requests
+  std::shared_ptr<const std::vector<OrderedRequest>> order;     ///< these are its requests
+  bool keep_p_agree = false;
   std::string key;  ///< everything that decides the result, as text; empty = never kept on disk
 };
 
@@ -58,8 +64,7 @@ Result<std::vector<Stream>> run_streams(const std::vector<StreamTask>& tasks, co
 /// Removes what run_streams() kept of these tasks, once nobody needs it any more.
 void forget_streams(const std::vector<StreamTask>& tasks, const std::string& work_folder);
 
-/// The figures of a finished replay.
-Stream summarise_stream(const QuestionSet& set, const std::vector<std::uint32_t>& questions,
-                        std::size_t strong, const ReplayResult& result);
+/// The figures of the task's finished replay.
+Stream summarise_stream(const StreamTask& task, const ReplayResult& result);
 
 }  // namespace brevet
