@@ -125,7 +125,7 @@ KindRow ensemble_row() {
   row.kind.name = "ensemble";
   row.kind.summary = "a forest over the text's shape, its embedding and three cheap routers";
   row.kind.options = {
-      {"trees", std::int64_t{200}, 1.0, 5000.0, "more are steadier and slower"},
+      {"trees", std::int64_t{150}, 1.0, 5000.0, "more are steadier and slower"},
       {"leaf_min", std::int64_t{20}, 1.0, 10000.0, "requests in a leaf: more is smoother"},
       {"features_share", .3, .01, 1.0, "of the features that a split tries"},
       {"rows_max", std::int64_t{4000}, 50.0, 1e6, "requests that one tree learns from; more is slower"},

@@ -73,7 +73,7 @@ std::vector<float> topic_means(const std::vector<std::uint32_t>& topic_of, const
 }
 
 KindRow cluster_row() {
-  auto row = topics_row(16, 3, 10);
+  auto row = topics_row(16, 1, 10);
   row.kind.name = "cluster";
   row.kind.summary = "mean quality of each model in the nearest topics";
   row.fit = fit_cluster;
