@@ -8,6 +8,7 @@
 // keep a tenth of the weight of the nearest, so the answer moves little with the request.
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 #include "router/bradley_terry.h"
@@ -36,7 +37,7 @@ class SwRankingPredictor final : public Predictor {
         [](double similarity, double largest) {
           // Nothing is near when even the largest cosine is hardly positive: then all count alike.
           constexpr double kLargestMin = .05;
-          return 10 * std::pow(10.0, similarity / std::max(largest, kLargestMin));
+          return 10 * std::exp(std::numbers::ln10 * similarity / std::max(largest, kLargestMin));
         },
         won);
     const auto strength = bradley_terry(won, tiers_);
@@ -85,6 +86,7 @@ Result<PredictorPtr> make_sw_ranking_predictor(const ArtefactPtr& artefact) {
     wins.value.push_back(battle[3]);
   }
   for (std::size_t i = 0; i < n; ++i) wins.begin[i + 1] += wins.begin[i];
+  wins.finish();
   return std::make_unique<SwRankingPredictor>(
       artefact, **rows, std::move(wins), static_cast<std::size_t>(count),
       static_cast<std::size_t>((*tiers)->values[1]), static_cast<std::size_t>((*tiers)->values[2]));

@@ -12,6 +12,11 @@ namespace brevet {
 namespace {
 
 constexpr std::size_t kWordBits = 64;
+typedef float FourLanes __attribute__((vector_size(16)));
+struct Four {
+  FourLanes lanes{};
+};
+typedef float FourAnywhere __attribute__((vector_size(16), aligned(4)));
 
 void sketch_of(const float* row, std::size_t dimension, std::uint64_t* out) {
   for (std::size_t j = 0; j < dimension; ++j) {
@@ -24,6 +29,15 @@ bool nearer(const ReferenceRows::Hit& a, const ReferenceRows::Hit& b) {
 }
 
 }  // namespace
+
+void RowEntries::finish() {
+  dense.clear();
+  if (sums > kDense) return;
+  dense.assign((begin.size() - 1) * kDense, 0);
+  for (std::size_t i = 0; i + 1 < begin.size(); ++i) {
+    for (std::uint32_t e = begin[i]; e < begin[i + 1]; ++e) dense[i * kDense + sum[e]] += value[e];
+  }
+}
 
 ReferenceRows::ReferenceRows(const Tensor& rows)
     : rows_(rows.values.data()),
@@ -118,12 +132,29 @@ void ReferenceRows::weighted_sums(const Embedding& query, const RowEntries& entr
 
   // Per distance, what the rows that were not compared would add to each sum.
   const std::size_t steps = dimension_ + 1;
+  // Most far rows have nearly the same distance; added by one hand they would wait for each other.
+  constexpr std::size_t kHands = 4;
   thread_local std::vector<double> mass;
   mass.assign(entries.sums * steps, 0);
-  for (std::size_t i = 0; i < count_; ++i) {
-    if (distances[i] <= last) continue;
-    for (std::uint32_t e = entries.begin[i]; e < entries.begin[i + 1]; ++e) {
-      mass[entries.sum[e] * steps + distances[i]] += entries.value[e];
+  if (!entries.dense.empty()) {
+    thread_local std::vector<Four> fours;
+    fours.assign(steps * kHands, Four{});
+    const float* from = entries.dense.data();
+    for (std::size_t i = 0; i < count_; ++i, from += RowEntries::kDense) {
+      fours[distances[i] * kHands + i % kHands].lanes += *reinterpret_cast<const FourAnywhere*>(from);
+    }
+    for (std::size_t d = 0; d < steps; ++d) {
+      for (std::size_t hand = 0; hand < kHands; ++hand) {
+        for (std::size_t s = 0; s < entries.sums; ++s) {
+          mass[s * steps + d] += static_cast<double>(fours[d * kHands + hand].lanes[s]);
+        }
+      }
+    }
+  } else {
+    for (std::size_t i = 0; i < count_; ++i) {
+      for (std::uint32_t e = entries.begin[i]; e < entries.begin[i + 1]; ++e) {
+        mass[entries.sum[e] * steps + distances[i]] += entries.value[e];
+      }
     }
   }
   // similarity = a + b cos(pi distance / bits): the cosine is what sign sketches estimate (Charikar 2002).
@@ -154,7 +185,8 @@ void ReferenceRows::weighted_sums(const Embedding& query, const RowEntries& entr
   }
   const double factor = read_weight > 0 ? true_weight / read_weight : 1;
   for (std::size_t s = 0; s < entries.sums; ++s) {
-    for (std::size_t d = 0; d < steps; ++d) out[s] += factor * by_distance[d] * mass[s * steps + d];
+    for (std::size_t d = last + std::size_t{1}; d < steps; ++d)
+      out[s] += factor * by_distance[d] * mass[s * steps + d];
   }
 }
 

@@ -28,6 +28,10 @@ struct RowEntries {
   std::vector<std::uint32_t> sum;
   std::vector<float> value;
   std::size_t sums = 0;  ///< number of different sums
+  /// Few sums are kept side by side as well, so that a row is added at once. Call when all is filled in.
+  void finish();
+  static constexpr std::size_t kDense = 4;
+  std::vector<float> dense;  ///< [n, kDense] or empty
 };
 
 class ReferenceRows {
