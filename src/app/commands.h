@@ -73,8 +73,9 @@ struct EvalFlags {
   std::string order = "random";
   std::string at = "strong_share=.5";
   std::size_t seeds = 5;
+  std::size_t splits = 1;
   std::uint64_t seed = 1;
-  std::size_t fit_labels = 1500;
+  std::vector<std::size_t> fit_labels = {1500};  ///< the first is that of the rows; the others make a curve
   std::size_t calibration_labels = 500;
   std::size_t questions = 0;
   std::size_t lag = 0;

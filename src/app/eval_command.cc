@@ -115,7 +115,8 @@ Result<EvalOptions> options_of(const EvalFlags& flags) {
     set.prices = prices;
     set.without_subject = flags.without_subject;
     set.groups_file = flags.groups;
-    set.fit_labels = flags.fit_labels;
+    set.fit_labels = flags.fit_labels.front();
+    set.fit_labels_max = *std::max_element(flags.fit_labels.begin(), flags.fit_labels.end());
     set.calibration_labels = flags.calibration_labels;
     set.questions_max = flags.questions;
     set.seed = flags.seed;
@@ -156,6 +157,8 @@ Result<EvalOptions> options_of(const EvalFlags& flags) {
   options.order = *order;
   options.seeds = flags.seeds;
   options.seed = flags.seed;
+  options.splits = flags.splits;
+  options.more_labels.assign(flags.fit_labels.begin() + 1, flags.fit_labels.end());
   if (auto done = apply_at(flags.at, options); !done) return fail(done.error());
   options.lag = flags.lag;
   options.learning.budget_share = flags.budget_share;

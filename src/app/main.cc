@@ -213,7 +213,15 @@ int run(int argc, char** argv) {
   eval_app->add_option("--seeds", eval.seeds, "Orders of each strategy that learns")
       ->check(CLI::Range(1, 1000));
   eval_app->add_option("--seed", eval.seed, "Seed of the first order, of the split and of the bootstrap");
-  eval_app->add_option("--fit-labels", eval.fit_labels, "Questions that fitted strategies may see");
+  eval_app
+      ->add_option("--splits", eval.splits,
+                   "Splits into fitting, calibration and test; figures of fitted strategies are means")
+      ->check(CLI::Range(1, 1000));
+  eval_app
+      ->add_option("--fit-labels", eval.fit_labels,
+                   "Questions that fitted strategies may see; a list N,M,... adds rows at M, ...")
+      ->delimiter(',')
+      ->expected(1, 20);
   eval_app->add_option("--calibration-labels", eval.calibration_labels,
                        "Further questions on which thresholds are chosen");
   eval_app->add_option("--questions", eval.questions, "Only the first so many of each file; 0 = all");

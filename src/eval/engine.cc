@@ -6,6 +6,7 @@
 #include <chrono>
 #include <set>
 
+#include "eval/router_fit.h"
 #include "eval/set_evaluation.h"
 #include "strategy/strategy_text.h"
 
@@ -13,8 +14,7 @@ namespace brevet {
 namespace {
 
 /// The test questions that the other set was not fitted on (files share questions), and the scores of those.
-TestColumns without_fitted(const SetEvaluation& on, const SetEvaluation& from,
-                           SetEvaluation::SweptScores& scores) {
+TestColumns without_fitted(const SetEvaluation& on, const SetEvaluation& from, SweptScores& scores) {
   std::set<std::uint64_t> fitted;
   for (const auto question : from.set().split().fitting) fitted.insert(from.set().text_key(question));
   std::vector<std::uint32_t> kept;
@@ -50,10 +50,14 @@ Result<> add_transfer(const EvalOptions& options, const EvalStrategy& strategy,
                       const std::vector<std::unique_ptr<SetEvaluation>>& sets, EvalReport& report) {
   const RowOptions quick{options.bootstrap_rounds, options.seed,
                          static_cast<unsigned>(std::max(1, options.threads))};
-  std::vector<SetEvaluation::SweptScores> at_home;
+  std::vector<SweptScores> at_home;
   for (const auto& set : sets) {
-    auto scores =
-        set->swept_scores(strategy, set->fitted(), set->set().models().front(), set->set().models().back());
+    if (!set->fitted(strategy).failure.empty()) {
+      at_home.emplace_back();
+      continue;
+    }
+    auto scores = set->swept_scores(strategy, set->fitted(strategy), set->set().models().front(),
+                                    set->set().models().back());
     if (!scores) return fail(scores.error());
     at_home.push_back(std::move(*scores));
   }
@@ -63,11 +67,12 @@ Result<> add_transfer(const EvalOptions& options, const EvalStrategy& strategy,
     std::vector<TransferRow> rows;
     for (std::size_t i = 0; i < sets.size(); ++i) {
       const auto& from = *sets[i];
+      if (!from.fitted(strategy).failure.empty()) continue;
       if (options.stop && options.stop()) return fail(interrupted_error());
       auto scores = at_home[to];
       if (i != to) {
-        auto foreign =
-            on.swept_scores(strategy, from.fitted(), from.set().models().front(), from.set().models().back());
+        auto foreign = on.swept_scores(strategy, from.fitted(strategy), from.set().models().front(),
+                                       from.set().models().back());
         if (!foreign) return fail(foreign.error());
         scores = std::move(*foreign);
       }
@@ -113,8 +118,13 @@ const std::vector<std::string>& baseline_names() {
 Result<EvalStrategy> parse_eval_strategy(const std::string& text) {
   auto parsed = parse_strategy_text(text);
   if (!parsed) return fail(parsed.error());
-  EvalStrategy out{text, std::move(parsed->name), std::move(parsed->options)};
+  EvalStrategy out;
+  out.text = text;
+  out.name = std::move(parsed->name);
+  out.options = std::move(parsed->options);
   if (computed_baseline(out.name) && out.options.empty()) return out;
+  if (auto done = take_router_options(out); !done) return fail(done.error());
+  if (out.trained) return out;
   auto made = make_serving_strategy(out.name, out.options);
   if (!made) return fail(made.error());
   return out;
@@ -122,6 +132,12 @@ Result<EvalStrategy> parse_eval_strategy(const std::string& text) {
 
 Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
   const auto started = std::chrono::steady_clock::now();
+  if ((options.splits > 1 || !options.more_labels.empty()) && options.order.repeat_share > 0) {
+    return fail(ErrorKind::kCallerInvalid, "contradictory",
+                "Several splits or label counts ask each question once, and the order asks some again. Leave "
+                "out +repeats, or --splits and the list of --fit-labels.",
+                "--splits");
+  }
   EvalReport report;
   std::vector<std::unique_ptr<SetEvaluation>> sets;
   const auto trim = [&] {
@@ -166,6 +182,7 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
     auto done = evaluation->run();
     if (!done) return fail(done.error());
     report.datasets.push_back(std::move(*done));
+    for (auto& row : evaluation->take_pairwise()) report.pairwise.push_back(std::move(row));
     report.run.files.push_back((*set)->data_file());
     report.timing.phases_s.emplace_back((*set)->name() + " prepared",
                                         std::chrono::duration<double>(ready - begun).count());
@@ -175,7 +192,8 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
     sets.push_back(std::move(evaluation));
   }
   if (options.transfer && sets.size() > 1) {
-    std::vector<EvalStrategy> swept{{"knn", "knn", {}}};
+    std::vector<EvalStrategy> swept(1);
+    swept.front().text = swept.front().name = "knn";
     for (const auto& one : options.strategies) {
       const auto* kind = kind_of(one.name);
       if (kind && kind->swept && one.text != "knn") swept.push_back(one);

@@ -30,15 +30,23 @@ namespace brevet {
 struct EvalStrategy {
   std::string text;  ///< "adaptive{min_agreement=.9}"
   std::string name;
-  OptionValues options;
+  OptionValues options;         ///< of the strategy
+  bool trained = false;         ///< it reads a router, which is fitted here on the fitting split
+  OptionValues router_options;  ///< of that fit
 };
-/// Errors: bad_option, unknown_strategy, unknown_option.
+/// Options that the kind of router knows go to its fit, the others to the strategy. A name that means both a
+/// strategy on what is remembered and a router (`knn`) is a router with `trained=true` or an option that only
+/// its fit knows. Errors: bad_option, unknown_strategy, unknown_option.
 Result<EvalStrategy> parse_eval_strategy(const std::string& text);
 
 struct EvalOptions {
   std::vector<QuestionSetOptions> sets;
   std::vector<EvalStrategy> strategies;
   std::size_t seeds = 1;
+  /// Fitting, calibration and test questions are drawn so many times; figures of swept strategies are means.
+  std::size_t splits = 1;
+  /// Swept strategies are measured at these numbers of labels too, beside that of the sets.
+  std::vector<std::size_t> more_labels;
   std::uint64_t seed = 1;
   OrderOptions order;
   double at_strong_share = .5;

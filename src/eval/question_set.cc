@@ -164,19 +164,14 @@ Result<> QuestionSet::clean(std::vector<OutcomeRecord> records) {
   if (auto done = read_groups(ids); !done) return done;
   std::vector<std::string> texts;
   std::vector<std::string> sources;
-  SplitOptions split;
   for (const auto& record : records_) {
     texts.push_back(cluster_text(record));
     sources.push_back(record.source);
     // Turns of one source question go together, wherever they stand.
     text_keys_.push_back(hash_bytes(text_for_clusters(record.source.empty() ? texts.back() : record.source)));
   }
-  split.key = text_keys_;
   clusters_ = cluster_texts(texts, {}, sources);
-  split.fitting_max = options_.fit_labels;
-  split.calibration_max = options_.calibration_labels;
-  split.seed = options_.seed;
-  split_ = split_by_cluster(clusters_.of, topic_of_, split);
+  split_ = split_for(options_.seed, options_.fit_labels);
   // The names of all models of the file: candidates first, then in the order of the file.
   table_.models = options_.models;
   for (const auto& record : records_) {
@@ -188,6 +183,33 @@ Result<> QuestionSet::clean(std::vector<OutcomeRecord> records) {
   table_.questions = records_.size();
   table_.cells.resize(table_.models.size() * records_.size());
   return {};
+}
+
+Split QuestionSet::split_for(std::uint64_t seed, std::size_t labels) const {
+  SplitOptions options;
+  options.key = text_keys_;
+  options.fitting_max = std::max(labels, options_.fit_labels_max);
+  options.calibration_max = options_.calibration_labels;
+  options.seed = seed;
+  auto out = split_by_cluster(clusters_.of, topic_of_, options);
+  if (labels >= out.fitting.size()) return out;
+  // Fewer labels leave the calibration and test questions as they are.
+  std::vector<std::uint32_t> cluster, topic;
+  SplitOptions fewer;
+  for (const auto question : out.fitting) {
+    cluster.push_back(clusters_.of[question]);
+    topic.push_back(topic_of_[question]);
+    fewer.key.push_back(text_keys_[question]);
+  }
+  fewer.fitting_max = labels;
+  fewer.test_share_min = 0;
+  fewer.seed = seed;
+  const auto part = split_by_cluster(cluster, topic, fewer);
+  std::vector<std::uint32_t> kept;
+  for (const auto place : part.fitting) kept.push_back(out.fitting[place]);
+  out.fitting = std::move(kept);
+  out.fitting_clusters = part.fitting_clusters;
+  return out;
 }
 
 Result<> QuestionSet::read_groups(const std::vector<std::string>& ids) {

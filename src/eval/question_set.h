@@ -41,6 +41,7 @@ struct QuestionSetOptions {
   std::string without_subject;  ///< this subject is left out
   std::string groups_file;      ///< JSON object {record id: group}; empty: the data set is the only group
   std::size_t fit_labels = 1500;
+  std::size_t fit_labels_max = 0;  ///< so many are kept from the test, of which `fit_labels` are used
   std::size_t calibration_labels = 500;
   std::size_t questions_max = 0;  ///< only the first so many; 0 = all
   std::uint64_t seed = 1;
@@ -75,6 +76,8 @@ class QuestionSet {
   /// The weakest basis of any known cost of the file, models that are no candidates included.
   CostBasis cost_basis_of_all() const { return basis_of_all_; }
   const Split& split() const { return split_; }
+  /// Another split of the same questions, of which `labels` are for fitting; split() is that of the options.
+  Split split_for(std::uint64_t seed, std::size_t labels) const;
   const Clusters& clusters() const { return clusters_; }
   const std::vector<std::string>& topics() const { return topic_names_; }
   std::uint32_t topic(std::uint32_t question) const { return topic_of_[question]; }

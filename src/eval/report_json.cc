@@ -118,7 +118,13 @@ void put_run(JsonText& json, const RunFacts& run) {
 
 void put_row(JsonText& json, const StrategyRow& row) {
   json.open('{').key("dataset").text(row.dataset).key("n").count(row.n).key("strategy").text(row.strategy);
-  json.key("seeds").count(row.seeds).key("baseline").raw(row.baseline ? "true" : "false");
+  json.key("seeds").count(row.seeds).key("splits").count(row.splits).key("labels");
+  if (row.labels) {
+    json.count(*row.labels);
+  } else {
+    json.raw("null");
+  }
+  json.key("baseline").raw(row.baseline ? "true" : "false");
   json.key("setting").text(row.setting);
   for (const auto& [name, figure] : row_figures()) {
     json.key(name);
@@ -286,6 +292,13 @@ std::string report_json(const EvalReport& report) {
   }
   json.close(']');
   put_list(json, "datasets", report.datasets, [&](const DatasetReport& data) { put_dataset(json, data); });
+  put_list(json, "pairwise", report.pairwise, [&](const PairwiseRow& row) {
+    json.open('{').key("dataset").text(row.dataset).key("a").text(row.a).key("b").text(row.b);
+    json.key("metric").text(row.metric).key("mean");
+    json.maybe(row.difference ? std::optional(row.difference->mean) : std::nullopt).key("ci95");
+    put_range(json, row.difference ? row.difference->ci95 : std::nullopt);
+    json.key("n").count(row.n).key("splits").count(row.splits).close('}');
+  });
   put_list(json, "transfer", report.transfer, [&](const TransferRow& row) {
     json.open('{').key("strategy").text(row.strategy).key("fitted_on").text(row.fitted_on);
     json.key("tested_on").text(row.tested_on).key("n").count(row.n).key("apgr");

@@ -67,7 +67,10 @@ struct StrategyRow {
   std::uint64_t n = 0;   ///< test questions
   std::string strategy;  ///< as given, options included: "knn{k=40}"
   std::uint64_t seeds = 1;
-  bool baseline = false;  ///< always there, whether named or not
+  std::uint64_t splits = 1;             ///< into fitting, calibration and test; figures are means over them
+  std::optional<std::uint64_t> labels;  ///< questions that it was fitted on; empty = it is not fitted
+  bool of_label_curve = false;          ///< a further row of a strategy, at another number of labels
+  bool baseline = false;                ///< always there, whether named or not
   std::string
       setting;  ///< the dial's setting that the figures are at, such as "strong_share=.5"; may be empty
 
@@ -229,6 +232,16 @@ struct TransferRow {
   std::optional<double> apgr_at_home;  ///< fitted and tested on `tested_on`
 };
 
+/// One strategy against another on the same questions and splits.
+struct PairwiseRow {
+  std::string dataset;
+  std::string a, b;
+  std::string metric;                  ///< "apgr", "cpt50" or "aiq"
+  std::optional<Measured> difference;  ///< of a less that of b
+  std::uint64_t n = 0;                 ///< test questions of a split
+  std::uint64_t splits = 1;
+};
+
 /// Whatever depends on the machine and the hour.
 struct Timing {
   std::string started_utc;  ///< ISO 8601
@@ -241,6 +254,7 @@ struct Timing {
 struct EvalReport {
   RunFacts run;
   std::vector<DatasetReport> datasets;
+  std::vector<PairwiseRow> pairwise;
   std::vector<TransferRow> transfer;
   std::vector<std::string> notes;
   Timing timing;

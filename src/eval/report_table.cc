@@ -122,6 +122,7 @@ std::string main_table(const DatasetReport& data) {
                {"gain over shuffle, pts", 22},
                {"verdict", 9, true}});
   for (const auto& row : data.rows) {
+    if (row.of_label_curve) continue;
     table.add({row.strategy, percent_with_range(row.quality), short_fraction(row.retention),
                short_fraction(row.strong_share), short_fraction(row.cost_rel),
                short_fraction(row.cost_rel_with_learning), short_fraction(row.apgr),
@@ -144,6 +145,7 @@ std::string more_table(const DatasetReport& data) {
                {"worst", 5},
                {"in group", 15, true}});
   for (const auto& row : data.rows) {
+    if (row.of_label_curve) continue;
     table.add({row.strategy, row.cost_usd ? money_text(row.cost_usd->mean * 1000) : "unknown",
                short_fraction(row.cpt80), short_fraction(row.aiq), short_fraction(row.router_arena),
                short_fraction(row.pgr), points_with_range(row.mixture_gain), short_fraction(row.brier),
@@ -176,6 +178,63 @@ std::string learning_table(const DatasetReport& data) {
   return "\n" + table.take();
 }
 
+/// ".651 [.640,.662]".
+std::string fraction_with_range(const std::optional<Measured>& figure) {
+  auto out = short_fraction(figure);
+  if (figure && figure->ci95)
+    out += " [" + fixed(figure->ci95->low, 3) + "," + fixed(figure->ci95->high, 3) + "]";
+  return out;
+}
+
+/// Fitted strategies whose figures are means over splits, or that were fitted on several numbers of labels.
+std::string labels_table(const DatasetReport& data) {
+  const auto curved = [&](const StrategyRow& row) {
+    return row.labels &&
+           (row.splits > 1 || std::any_of(data.rows.begin(), data.rows.end(), [&](const auto& other) {
+              return other.of_label_curve && other.strategy == row.strategy;
+            }));
+  };
+  if (std::none_of(data.rows.begin(), data.rows.end(), curved)) return {};
+  Table table({{"labels: strategy", 30, true},
+               {"labels", 6},
+               {"splits", 6},
+               {"APGR [95%]", 19},
+               {"CPT50 [95%]", 19},
+               {"CPT80", 5},
+               {"AIQ", 5},
+               {"quality %", 17}});
+  for (const auto& row : data.rows) {
+    if (!curved(row)) continue;
+    table.add({row.strategy, grouped(*row.labels), grouped(row.splits), fraction_with_range(row.apgr),
+               fraction_with_range(row.cpt50), short_fraction(row.cpt80), short_fraction(row.aiq),
+               percent_with_range(row.quality)});
+  }
+  return "\n" + table.take();
+}
+
+std::string pairwise_table(const EvalReport& report) {
+  if (report.pairwise.empty()) return {};
+  Table table({{"pairwise: a", 26, true},
+               {"less b", 26, true},
+               {"APGR [95%]", 21},
+               {"CPT50 [95%]", 21},
+               {"AIQ [95%]", 21}});
+  for (std::size_t i = 0; i < report.pairwise.size();) {
+    const auto& first = report.pairwise[i];
+    std::string apgr = kNone, cpt50 = kNone, aiq = kNone;
+    for (; i < report.pairwise.size() && report.pairwise[i].a == first.a && report.pairwise[i].b == first.b &&
+           report.pairwise[i].dataset == first.dataset;
+         ++i) {
+      const auto& row = report.pairwise[i];
+      (row.metric == "apgr"    ? apgr
+       : row.metric == "cpt50" ? cpt50
+                               : aiq) = fraction_with_range(row.difference);
+    }
+    table.add({first.a, first.b, apgr, cpt50, aiq});
+  }
+  return "\n" + table.take();
+}
+
 std::string dataset_text(const DatasetReport& data) {
   std::string models;
   for (const auto& model : data.models) models += (models.empty() ? "" : " -> ") + model;
@@ -188,9 +247,10 @@ std::string dataset_text(const DatasetReport& data) {
     if (drop.n == 0) continue;
     out += wrapped("left out: " + grouped(drop.n) + " (" + drop.reason + ")", "  ", "  ");
   }
-  out += "\n" + main_table(data) + "\n" + more_table(data) + learning_table(data);
+  out += "\n" + main_table(data) + "\n" + more_table(data) + labels_table(data) + learning_table(data);
   for (const auto& row : data.rows) {
-    if (!row.note.empty()) out += wrapped(row.strategy + ": " + row.note, "  ", "    ");
+    if (!row.note.empty() && !row.of_label_curve)
+      out += wrapped(row.strategy + ": " + row.note, "  ", "    ");
   }
   for (const auto& note : data.notes) out += wrapped(note, "  note: ", "    ");
   return out;
@@ -233,6 +293,7 @@ std::string report_table(const EvalReport& report) {
     if (!out.empty()) out += "\n";
     out += dataset_text(data);
   }
+  out += pairwise_table(report);
   out += transfer_table(report);
   out +=
       "\n" +

@@ -7,6 +7,8 @@
 #include <functional>
 #include <numeric>
 
+#include "eval/router_fit.h"
+
 namespace brevet {
 namespace {
 
@@ -56,6 +58,15 @@ Error interrupted_error() {
                "Interrupted; the same command goes on from the streams that were finished.", ""};
 }
 
+double threshold_for(const SweptScores& scores, double share) {
+  auto sorted = scores.calibration.empty() ? scores.test : scores.calibration;
+  std::sort(sorted.begin(), sorted.end(), std::greater<>());
+  const auto wanted = static_cast<std::size_t>(std::llround(share * static_cast<double>(sorted.size())));
+  if (wanted == 0) return std::numeric_limits<double>::infinity();
+  if (wanted >= sorted.size()) return -std::numeric_limits<double>::infinity();
+  return sorted[wanted - 1];
+}
+
 std::vector<OrderedRequest> SetEvaluation::order_of(std::size_t seed) const {
   std::vector<std::uint32_t> topic;
   for (const auto question : test_.questions) topic.push_back(set_->topic(question));
@@ -75,8 +86,8 @@ ReplayPlan SetEvaluation::base_plan(std::size_t seed) const {
   return plan;
 }
 
-/// The fitting split through the flow: strong serves, every request is shadowed, nothing is spared.
-Result<> SetEvaluation::fit() {
+/// Strong serves, every request is shadowed, nothing is spared.
+Result<ReplayPlan> SetEvaluation::everything_shadowed() const {
   auto plan = base_plan(0);
   auto strategy = make_strategy("always_strong", {});
   if (!strategy) return fail(strategy.error());
@@ -85,26 +96,61 @@ Result<> SetEvaluation::fit() {
   plan.learning.budget_share = 1e9;
   plan.learning.allowance = Money::from_usd(1e6);
   plan.lag = 0;
-  for (const auto question : set_->split().fitting) plan.requests.push_back({question, 0, 0});
-  plan.keep_memory = true;
-  auto result = replay(*set_, plan);
+  return plan;
+}
+
+Result<FittedStrategy> SetEvaluation::fit_memory(const Split& split) const {
+  auto plan = everything_shadowed();
+  if (!plan) return fail(plan.error());
+  for (const auto question : split.fitting) plan->requests.push_back({question, 0, 0});
+  plan->keep_memory = true;
+  auto result = replay(*set_, *plan);
   if (!result) return fail(result.error());
-  fitted_.memory = result->memory;
-  fitted_.labels = plan.requests.size();
+  FittedStrategy out;
+  out.memory = result->memory;
+  out.labels = plan->requests.size();
   double cost = 0;
   for (const auto& request : result->requests)
     cost += request.cost_usd.value_or(kNaN) + request.learning_usd.value_or(kNaN);
-  if (!std::isnan(cost)) fitted_.cost_usd = cost;
+  if (!std::isnan(cost)) out.cost_usd = cost;
+  return out;
+}
+
+Result<> SetEvaluation::fit() {
+  auto memory = fit_memory(set_->split());
+  if (!memory) return fail(memory.error());
+  fitted_ = std::move(*memory);
   // What weak's answers to the test questions are worth against strong's, for the harness alone.
-  plan.requests.clear();
-  plan.keep_memory = false;
-  for (const auto question : test_.questions) plan.requests.push_back({question, 0, 0});
-  auto labels = replay(*set_, plan);
+  auto plan = everything_shadowed();
+  if (!plan) return fail(plan.error());
+  for (const auto question : test_.questions) plan->requests.push_back({question, 0, 0});
+  auto labels = replay(*set_, *plan);
   if (!labels) return fail(labels.error());
   for (std::size_t i = 0; i < test_.questions.size(); ++i) {
     if (labels->requests[i].agrees) test_.agrees[i] = *labels->requests[i].agrees ? 1 : 0;
   }
   return {};
+}
+
+Result<> SetEvaluation::fit_routers() {
+  std::vector<const EvalStrategy*> wanted;
+  for (const auto& plan : plans_) {
+    if (plan.strategy.trained) wanted.push_back(&plan.strategy);
+  }
+  if (wanted.empty()) return {};
+  const auto data = router_data(*set_, set_->split().fitting);
+  std::vector<Result<FittedStrategy>> made(wanted.size());
+  in_parallel(wanted.size(), options_.threads,
+              [&](std::size_t i) { made[i] = fit_strategy(data, *wanted[i], options_.seed, options_.stop); });
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!made[i]) return fail(made[i].error());
+    routers_[wanted[i]->text] = std::move(*made[i]);
+  }
+  return {};
+}
+
+const FittedStrategy& SetEvaluation::fitted(const EvalStrategy& strategy) const {
+  return strategy.trained ? routers_.at(strategy.text) : fitted_;
 }
 
 Result<std::size_t> SetEvaluation::add_tasks(const EvalStrategy& strategy, std::size_t seeds,
@@ -278,15 +324,24 @@ void SetEvaluation::add_note(StrategyRow& row, const std::string& text) {
   row.note += (row.note.empty() ? "" : "; ") + text;
 }
 
-Result<SetEvaluation::SweptScores> SetEvaluation::swept_scores(const EvalStrategy& strategy,
-                                                               const Fitted& fitted,
-                                                               const std::string& weak_name,
-                                                               const std::string& strong_name) const {
+Result<SweptScores> SetEvaluation::swept_scores(const EvalStrategy& strategy, const FittedStrategy& fitted,
+                                                const std::string& weak_name,
+                                                const std::string& strong_name) const {
+  return swept_scores_on(strategy, fitted, set_->split().calibration, test_.questions, weak_name,
+                         strong_name);
+}
+
+Result<SweptScores> SetEvaluation::swept_scores_on(const EvalStrategy& strategy, const FittedStrategy& fitted,
+                                                   const std::vector<std::uint32_t>& calibration,
+                                                   const std::vector<std::uint32_t>& test,
+                                                   const std::string& weak_name,
+                                                   const std::string& strong_name) const {
   SweptScores out;
-  auto made = make_serving_strategy(strategy.name, strategy.options);
+  auto made = fitted.strategy ? Result<StrategyPtr>(fitted.strategy)
+                              : make_serving_strategy(strategy.name, strategy.options);
   if (!made) return fail(made.error());
   for (const bool calibrating : {true, false}) {
-    const auto& questions = calibrating ? set_->split().calibration : test_.questions;
+    const auto& questions = calibrating ? calibration : test;
     auto plan = base_plan(0);
     plan.strategy = *made;
     plan.learn = false;
@@ -299,25 +354,34 @@ Result<SetEvaluation::SweptScores> SetEvaluation::swept_scores(const EvalStrateg
     auto& scores = calibrating ? out.calibration : out.test;
     for (const auto& request : result->requests) {
       // Without a score nothing is known of the request, and strong serves.
-      scores.push_back(request.score ? -*request.score : 1);
+      scores.push_back(request.score ? -*request.score : kNothingKnown);
       if (!calibrating) out.agreement.push_back(request.score.value_or(kNaN));
     }
     std::vector<double> times(result->decide_ms.begin(), result->decide_ms.end());
     out.p50 = static_cast<float>(quantile(times, .5).value_or(0));
     out.p99 = static_cast<float>(quantile(times, .99).value_or(0));
   }
-  auto sorted = out.calibration.empty() ? out.test : out.calibration;
-  std::sort(sorted.begin(), sorted.end(), std::greater<>());
-  const auto wanted =
-      static_cast<std::size_t>(std::llround(options_.at_strong_share * static_cast<double>(sorted.size())));
-  out.threshold = wanted == 0               ? std::numeric_limits<double>::infinity()
-                  : wanted >= sorted.size() ? -std::numeric_limits<double>::infinity()
-                                            : sorted[wanted - 1];
+  out.threshold = threshold_for(out, options_.at_strong_share);
   return out;
 }
 
+void SetEvaluation::unfitted_row(const Plan& plan, const FittedStrategy& fitted) {
+  StrategyRow row;
+  row.dataset = set_->name();
+  row.strategy = plan.strategy.text;
+  row.n = test_.questions.size();
+  row.cost_basis = name_of(CostBasis::kUnknown);
+  row.note = "could not be fitted: " + fitted.failure;
+  report_.rows.push_back(std::move(row));
+}
+
 Result<> SetEvaluation::swept_row(const Plan& plan) {
-  auto scores = swept_scores(plan.strategy, fitted_, "", "");
+  const auto& own = fitted(plan.strategy);
+  if (!own.failure.empty()) {
+    unfitted_row(plan, own);
+    return {};
+  }
+  auto scores = swept_scores(plan.strategy, own, "", "");
   if (!scores) return fail(scores.error());
   const std::size_t n = test_.questions.size();
   StrategyRow row;
@@ -325,7 +389,15 @@ Result<> SetEvaluation::swept_row(const Plan& plan) {
   row.baseline = plan.baseline;
   row.setting = fmt::format("strong_share={} on the {} questions", options_.at_strong_share,
                             scores->calibration.empty() ? "test" : "calibration");
-  row.note = fmt::format("fitted on {} questions", fitted_.labels);
+  row.note = fmt::format("fitted on {} questions", own.labels);
+  if (own.router) {
+    const auto far = std::count_if(scores->agreement.begin(), scores->agreement.end(),
+                                   [](double p) { return std::isnan(p); });
+    add_note(row, fmt::format(
+                      "{:.1f}% of the test questions were unlike those and went to strong",
+                      100.0 * static_cast<double>(far) / static_cast<double>(std::max<std::size_t>(1, n))));
+  }
+  row.labels = own.labels;
   row.latency_p50_ms = scores->p50;
   row.latency_p99_ms = scores->p99;
   Served served;
@@ -347,10 +419,22 @@ Result<> SetEvaluation::swept_row(const Plan& plan) {
   const StaticSweep sweep(swept);
   fill_curve_metrics(row, test_, sweep, asked_, rows_);
   std::optional<Calibration> diagram;
-  fill_calibration(row, test_, scores->agreement, diagram, rows_);
-  if (diagram) report_.reliability.push_back({row.strategy, "weak's answer agrees with strong's", *diagram});
-  if (row.cost_rel && fitted_.cost_usd) {
-    const double extra = *fitted_.cost_usd / *strong_cost_of_an_order();
+  if (own.router) {
+    auto events = test_;
+    auto need = scores->agreement;
+    for (std::size_t q = 0; q < n; ++q) {
+      events.agrees[q] = test_.strong[q] > test_.weak[q] ? 1 : 0;
+      need[q] = 1 - need[q];
+    }
+    fill_calibration(row, events, need, diagram, rows_);
+    if (diagram) report_.reliability.push_back({row.strategy, "strong's answer is really better", *diagram});
+  } else {
+    fill_calibration(row, test_, scores->agreement, diagram, rows_);
+    if (diagram)
+      report_.reliability.push_back({row.strategy, "weak's answer agrees with strong's", *diagram});
+  }
+  if (row.cost_rel && own.cost_usd) {
+    const double extra = *own.cost_usd / *strong_cost_of_an_order();
     row.cost_rel_with_learning = *row.cost_rel;
     row.cost_rel_with_learning->mean += extra;
     if (auto& ci = row.cost_rel_with_learning->ci95) ci->low += extra, ci->high += extra;
@@ -377,7 +461,8 @@ Result<> SetEvaluation::swept_row(const Plan& plan) {
     if (qualities[i]) curve.points[i].quality.ci95 = qualities[i]->ci95;
   }
   report_.plane.curves.push_back(std::move(curve));
-  add_fitted_curve(row.strategy, scores->test, scores->threshold);
+  add_fitted_curve(row.strategy, scores->test, scores->threshold, own.cost_usd);
+  swept_[plan.strategy.text] = std::move(*scores);
   finish_row(std::move(row), served);
   return {};
 }
@@ -527,6 +612,7 @@ Result<DatasetReport> SetEvaluation::run() {
   progress("fitting", 0, 1, {});
   if (auto done = fit(); !done) return fail(done.error());
   if (auto done = plan_streams(); !done) return fail(done.error());
+  if (auto done = fit_routers(); !done) return fail(done.error());
   StreamOptions streams;
   streams.threads = options_.threads;
   streams.work_folder = options_.work_folder;
@@ -552,6 +638,7 @@ Result<DatasetReport> SetEvaluation::run() {
       online_row(plan);
     }
   }
+  if (auto done = add_studies(); !done) return fail(done.error());
   add_topics();
   if (shown_ && options_.show_decisions) add_decisions(*shown_);
   const auto strong_row = std::find_if(report_.rows.begin(), report_.rows.end(),
@@ -582,6 +669,7 @@ Result<DatasetReport> SetEvaluation::run() {
   // Only what a transfer needs stays; streams of many settings and orders are the bulk of the memory.
   streams_ = {};
   for_topics_ = {};
+  swept_ = {};
   for (auto& task : tasks_) task.plan = {}, task.questions = {}, task.order = {};
   orders_ = {};
   return std::move(report_);

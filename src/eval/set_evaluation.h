@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "eval/engine.h"
 #include "eval/rows.h"
+#include "eval/split_study.h"
 #include "strategy/strategy.h"
 
 namespace brevet {
@@ -43,12 +45,28 @@ struct Plan {
   std::vector<double> dial_settings;
 };
 
-/// A fitted memory and what its labels cost.
-struct Fitted {
-  FrozenMemory memory;
+/// What a strategy was fitted to, and what its labels cost.
+struct FittedStrategy {
+  FrozenMemory memory;   ///< what it reads where it reads what is remembered
+  RouterPtr router;      ///< and where it reads a router
+  StrategyPtr strategy;  ///< that reads the router; null = to be made, from its options alone
   std::optional<double> cost_usd;
   std::size_t labels = 0;
+  std::string failure;  ///< why the router could not be fitted; empty = it was
 };
+
+/// Need for strong where a strategy gives no score: above every other.
+inline constexpr double kNothingKnown = 1;
+
+/// What a swept strategy says of questions, and the threshold that follows.
+struct SweptScores {
+  std::vector<double> test, calibration;  ///< higher = more need for strong
+  std::vector<double> agreement;          ///< P(agree) as the strategy says it, by test question; NaN = none
+  float p50 = 0, p99 = 0;                 ///< milliseconds to decide
+  double threshold = 0;                   ///< strong from here on, for the wanted share
+};
+/// The threshold at which `share` of the calibration questions (of the test, where there are none) reach it.
+double threshold_for(const SweptScores& scores, double share);
 
 class SetEvaluation {
  public:
@@ -69,17 +87,13 @@ class SetEvaluation {
   Result<DatasetReport> run();
   const QuestionSet& set() const { return *set_; }
   const TestColumns& test() const { return test_; }
-  const Fitted& fitted() const { return fitted_; }
+  /// What a swept strategy was fitted to on this set's own split.
+  const FittedStrategy& fitted(const EvalStrategy& strategy) const;
   const std::vector<StreamTask>& tasks() const { return tasks_; }
 
-  struct SweptScores {
-    std::vector<double> test, calibration;  ///< higher = more need for strong
-    std::vector<double> agreement;          ///< P(agree) as the strategy says it, by test question
-    float p50 = 0, p99 = 0;
-    double threshold = 0;  ///< strong from here on, for the wanted share
-  };
-  Result<SweptScores> swept_scores(const EvalStrategy& strategy, const Fitted& fitted,
+  Result<SweptScores> swept_scores(const EvalStrategy& strategy, const FittedStrategy& fitted,
                                    const std::string& weak_name, const std::string& strong_name) const;
+  std::vector<PairwiseRow> take_pairwise() { return std::move(pairwise_); }
 
  private:
   void progress(const std::string& what, std::size_t done, std::size_t all,
@@ -88,8 +102,21 @@ class SetEvaluation {
   }
   bool stopped() const { return options_.stop && options_.stop(); }
   Result<> fit();
+  Result<> fit_routers();
+  /// Of the fitting questions, through the flow.
+  Result<SweptScores> swept_scores_on(const EvalStrategy& strategy, const FittedStrategy& fitted,
+                                      const std::vector<std::uint32_t>& calibration,
+                                      const std::vector<std::uint32_t>& test, const std::string& weak_name,
+                                      const std::string& strong_name) const;
+  Result<FittedStrategy> fit_memory(const Split& split) const;
+  /// Swept strategies on further splits and at further numbers of labels, and against each other.
+  Result<> add_studies();
+  Result<Study> make_study(std::size_t labels, bool main_split_known) const;
+  /// A row that says why there are no figures.
+  void unfitted_row(const Plan& plan, const FittedStrategy& fitted);
   std::vector<OrderedRequest> order_of(std::size_t seed) const;
   ReplayPlan base_plan(std::size_t seed) const;
+  Result<ReplayPlan> everything_shadowed() const;
   Result<> plan_streams();
   Result<std::size_t> add_tasks(const EvalStrategy& strategy, std::size_t seeds, bool keep_reasons);
   void computed_row(const std::string& name);
@@ -107,7 +134,8 @@ class SetEvaluation {
   std::optional<double> strong_cost_of_an_order() const;
   void add_learning_curve(const Plan& plan);
   /// Of a fitted strategy: nothing changes while it serves, but its labels are paid before the first request.
-  void add_fitted_curve(const std::string& strategy, const std::vector<double>& scores, double threshold);
+  void add_fitted_curve(const std::string& strategy, const std::vector<double>& scores, double threshold,
+                        std::optional<double> labels_usd);
   void add_topics();
   void add_decisions(const Plan& plan);
   void finish_row(StrategyRow row, const Served& served);
@@ -121,7 +149,10 @@ class SetEvaluation {
   std::vector<std::uint32_t> asked_total_;  ///< over all orders; empty where none repeats
   std::uint64_t unknown_costs_ = 0;         ///< test questions on which weak's or strong's cost is unknown
   RowOptions rows_;
-  Fitted fitted_;
+  FittedStrategy fitted_;
+  std::map<std::string, FittedStrategy> routers_;  ///< by EvalStrategy::text
+  std::map<std::string, SweptScores> swept_;       ///< likewise, on the set's own split
+  std::vector<PairwiseRow> pairwise_;
   std::vector<Plan> plans_;
   std::optional<Plan> shown_;  ///< whose decisions the report shows: the last one that learns
   std::shared_ptr<const std::vector<std::uint32_t>> test_questions_;

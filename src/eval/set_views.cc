@@ -61,7 +61,7 @@ void SetEvaluation::add_learning_curve(const Plan& plan) {
 }
 
 void SetEvaluation::add_fitted_curve(const std::string& strategy, const std::vector<double>& scores,
-                                     double threshold) {
+                                     double threshold, std::optional<double> labels_usd) {
   std::vector<std::size_t> place(set_->size());
   for (std::size_t q = 0; q < test_.questions.size(); ++q) place[test_.questions[q]] = q;
   struct Values {
@@ -90,7 +90,7 @@ void SetEvaluation::add_fitted_curve(const std::string& strategy, const std::vec
       values.quality.push_back(quality / n);
       values.share.push_back(strong / n);
       values.cost.push_back(strong_cost > 0 ? cost / strong_cost : kNaN);
-      values.all.push_back(strong_cost > 0 ? (cost + fitted_.cost_usd.value_or(kNaN)) / strong_cost : kNaN);
+      values.all.push_back(strong_cost > 0 ? (cost + labels_usd.value_or(kNaN)) / strong_cost : kNaN);
     }
   }
   LearningCurve curve;

@@ -71,18 +71,8 @@ const Comparison* Evidence::comparison(int first, int second) const {
   return nullptr;
 }
 
-Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& given, RouterPtr router) {
-  const StrategyKind* kind = nullptr;
-  std::vector<std::string> names;
-  for (const auto& row : strategies()) {
-    names.push_back(row.name);
-    if (row.name == name) kind = &row;
-  }
-  if (!kind) {
-    return fail(ErrorKind::kCallerInvalid, "unknown_strategy",
-                fmt::format("There is no strategy '{}'.{}", name, suggestion(name, names)), "strategy");
-  }
-  const auto& options = router && !kind->trained_options.empty() ? kind->trained_options : kind->options;
+Result<OptionValues> checked_options(std::string_view name, const std::vector<OptionSpec>& options,
+                                     const OptionValues& given) {
   OptionValues complete;
   std::vector<std::string> known;
   for (const auto& spec : options) {
@@ -117,8 +107,25 @@ Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& giv
     }
     complete[key] = std::move(checked);
   }
+  return complete;
+}
+
+Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& given, RouterPtr router) {
+  const StrategyKind* kind = nullptr;
+  std::vector<std::string> names;
+  for (const auto& row : strategies()) {
+    names.push_back(row.name);
+    if (row.name == name) kind = &row;
+  }
+  if (!kind) {
+    return fail(ErrorKind::kCallerInvalid, "unknown_strategy",
+                fmt::format("There is no strategy '{}'.{}", name, suggestion(name, names)), "strategy");
+  }
+  const auto& options = router && !kind->trained_options.empty() ? kind->trained_options : kind->options;
+  auto complete = checked_options(name, options, given);
+  if (!complete) return fail(complete.error());
   if (!router) {
-    if (kind->make) return kind->make(complete);
+    if (kind->make) return kind->make(*complete);
     return fail(
         ErrorKind::kCallerInvalid, "router_missing",
         fmt::format("Strategy '{}' reads a trained router, and none was given. `brevet train {}` makes "
@@ -135,7 +142,7 @@ Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& giv
                 fmt::format("Strategy '{}' was given a router of kind '{}'.", name, router->info().kind),
                 "router");
   }
-  return kind->make_trained(complete, std::move(router));
+  return kind->make_trained(*complete, std::move(router));
 }
 
 Result<StrategyPtr> make_serving_strategy(std::string_view name, const OptionValues& given,

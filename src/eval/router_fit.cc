@@ -1,0 +1,164 @@
+#include "eval/router_fit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace brevet {
+namespace {
+
+bool knows(const std::vector<OptionSpec>& options, const std::string& name) {
+  return std::any_of(options.begin(), options.end(), [&](const OptionSpec& one) { return one.name == name; });
+}
+
+FitData labelled(const QuestionSet& set, const std::vector<std::uint32_t>& questions,
+                 const std::vector<std::size_t>& candidates) {
+  FitData out;
+  out.encoder_hash = set.encoder_hash();
+  out.data_hash = fmt::format("{:016x}", set.content_hash());
+  out.quality.resize(candidates.size());
+  out.cost_usd.resize(candidates.size());
+  for (const auto question : questions) {
+    out.features.push_back(set.prepared(question, 0).features);
+    out.cluster.push_back(set.clusters().of[question]);
+  }
+  bool sampled = false;
+  for (std::size_t c = 0; c < candidates.size(); ++c) {
+    const auto& model = set.models()[candidates[c]];
+    out.configurations.push_back(model);
+    auto& samples = out.samples.emplace_back();
+    for (const auto question : questions) {
+      out.quality[c].push_back(static_cast<float>(set.score(question, candidates[c])));
+      const auto cost = set.cost(question, candidates[c]).amount;
+      out.cost_usd[c].push_back(cost ? cost->usd() : kNaN);
+      const auto* outcome = set.record(question).outcome(model);
+      auto& of_question = samples.emplace_back();
+      for (const double score : outcome->sample_scores) of_question.push_back(static_cast<float>(score));
+      sampled = sampled || !of_question.empty();
+    }
+  }
+  if (!sampled) out.samples.clear();
+  return out;
+}
+
+/// What all labels cost together; empty when one cost is unknown.
+std::optional<double> labels_cost(const FitData& data) {
+  double sum = 0;
+  for (const auto& model : data.cost_usd) sum += sum_of(model);
+  if (std::isnan(sum)) return std::nullopt;
+  return sum;
+}
+
+}  // namespace
+
+const FitKind* fit_kind_of(const std::string& name) {
+  for (const auto& kind : fit_kinds()) {
+    if (kind.name == name) return &kind;
+  }
+  return nullptr;
+}
+
+Result<> take_router_options(EvalStrategy& strategy) {
+  constexpr const char* kTrained = "trained";
+  const auto* kind = kind_of(strategy.name);
+  const auto* fit = fit_kind_of(strategy.name);
+  if (!kind || !fit || !kind->make_trained) return {};
+  strategy.trained = !kind->make;
+  if (kind->make) {
+    for (const auto& [name, value] : strategy.options) {
+      if (knows(fit->options, name) && !knows(kind->options, name)) strategy.trained = true;
+    }
+    if (const auto told = strategy.options.find(kTrained); told != strategy.options.end()) {
+      const auto* wanted = std::get_if<bool>(&told->second);
+      if (!wanted) {
+        return fail(ErrorKind::kCallerInvalid, "bad_option",
+                    fmt::format("Option 'trained' of strategy '{}' is true or false.", strategy.name),
+                    kTrained);
+      }
+      strategy.trained = *wanted;
+      strategy.options.erase(told);
+    }
+  }
+  if (!strategy.trained) return {};
+  const auto& of_strategy = kind->trained_options.empty() ? kind->options : kind->trained_options;
+  auto both = fit->options;
+  both.insert(both.end(), of_strategy.begin(), of_strategy.end());
+  if (auto checked = checked_options(strategy.name, both, strategy.options); !checked)
+    return fail(checked.error());
+  for (const auto& option : fit->options) {
+    const auto given = strategy.options.find(option.name);
+    if (given == strategy.options.end()) continue;
+    strategy.router_options.insert(*given);
+    strategy.options.erase(given);
+  }
+  return {};
+}
+
+RouterData router_data(const QuestionSet& set, const std::vector<std::uint32_t>& questions) {
+  RouterData out;
+  std::vector<std::size_t> all(set.models().size());
+  for (std::size_t m = 0; m < all.size(); ++m) all[m] = m;
+  out.all = labelled(set, questions, all);
+  if (all.size() > 2) out.pair = labelled(set, questions, {0, all.size() - 1});
+  return out;
+}
+
+Result<FittedStrategy> fit_strategy(const RouterData& data, const EvalStrategy& strategy, std::uint64_t seed,
+                                    const std::function<bool()>& stop) {
+  FittedStrategy out;
+  const bool pair = !fit_kind_of(strategy.name)->many && !data.pair.configurations.empty();
+  const auto& labels = pair ? data.pair : data.all;
+  out.labels = labels.features.size();
+  out.cost_usd = labels_cost(labels);
+  FitOptions options;
+  options.kind = strategy.name;
+  options.options = strategy.router_options;
+  options.seed = seed;
+  options.stop = stop;
+  auto artefact = fit_router(labels, options);
+  if (!artefact) {
+    const auto& error = artefact.error();
+    for (const char* of_data : {"too_few_labels", "one_sided_labels", "no_embeddings", "wrong_candidates"}) {
+      if (error.code == of_data) {
+        out.failure = error.message;
+        return out;
+      }
+    }
+    return fail(error.code == "interrupted" ? interrupted_error() : error);
+  }
+  auto router = make_router(std::move(*artefact));
+  if (!router) return fail(router.error());
+  out.router = std::move(*router);
+  auto made = make_serving_strategy(strategy.name, strategy.options, out.router);
+  if (!made) return fail(made.error());
+  out.strategy = std::move(*made);
+  return out;
+}
+
+SweptScores router_scores(const QuestionSet& set, const EvalStrategy& strategy, const Router& router,
+                          const std::vector<std::uint32_t>& calibration,
+                          const std::vector<std::uint32_t>& test) {
+  constexpr const char* kFamiliarity = "familiarity_min";
+  const auto* kind = kind_of(strategy.name);
+  const auto complete = checked_options(
+      strategy.name, kind->trained_options.empty() ? kind->options : kind->trained_options, strategy.options);
+  const double familiarity_min = complete ? std::get<double>(complete->at(kFamiliarity)) : 0;
+  SweptScores out;
+  const auto score = [&](std::uint32_t question) {
+    const auto said = router.predict(set.prepared(question, 0).features);
+    // Without a score nothing is known of the request, and strong serves.
+    return said && said->familiarity >= familiarity_min ? 1 - said->need_strong : kNaN;
+  };
+  for (const auto question : calibration) {
+    const double agreement = score(question);
+    out.calibration.push_back(std::isnan(agreement) ? kNothingKnown : -agreement);
+  }
+  for (const auto question : test) {
+    out.agreement.push_back(score(question));
+    out.test.push_back(std::isnan(out.agreement.back()) ? kNothingKnown : -out.agreement.back());
+  }
+  return out;
+}
+
+}  // namespace brevet
