@@ -231,6 +231,29 @@ class Eval(unittest.TestCase):
             self.assertEqual(again, found)
         self.assertEqual([path.name for path in (self.path / "shared").rglob("*.part")], [])
 
+    def test_trained_routers_are_fitted_here_and_compared_in_pairs(self):
+        data = self.write("talk.jsonl", talk(400))
+        arguments = ["--data", data, "--models", "small,large", "--strategies", "bert_head,svm{epsilon=.1}", "--seeds", "1",
+                     "--fit-labels", "100,60", "--splits", "2", "--calibration-labels", "60", "--bootstrap", "50"]
+        blind, _ = self.evaluate(*arguments)
+        row = next(row for row in blind["rows"] if row["strategy"] == "bert_head")
+        self.assertIsNone(row["apgr"])
+        self.assertIn("could not be fitted", row["note"])
+        if not encoder_is_there():
+            self.skipTest("the sentence encoder is not in third_party/minilm: no router was fitted")
+        found, said = self.evaluate(*arguments, encoder=True)
+        for name in ("bert_head", "svm{epsilon=.1}"):
+            rows = [row for row in found["rows"] if row["strategy"] == name]
+            self.assertEqual([(row["labels"], row["splits"]) for row in rows], [(100, 2), (60, 2)])
+            for row in rows:
+                self.assertGreater(row["apgr"]["mean"], .7)
+                self.assertGreater(row["auroc"]["mean"], .7)
+        pairs = {(one["a"], one["b"], one["metric"]): one for one in found["pairwise"]}
+        pair = pairs["bert_head", "svm{epsilon=.1}", "apgr"]
+        self.assertEqual(pair["splits"], 2)
+        self.assertLessEqual(pair["ci95"][0], pair["mean"])
+        self.assertIn("pairwise: a", said)
+
     def test_bad_use_is_a_sentence_with_a_code(self):
         data = self.write("good.jsonl", records(60))
         broken = self.write("broken.jsonl", list(records(3)))
@@ -240,7 +263,10 @@ class Eval(unittest.TestCase):
                 (["--data", data, "--models", "small@v1"], "missing_models"),
                 (["--data", data, "--models", "small@v1,huge"], "unknown_model"),
                 (["--data", data, "--models", "small@v1,large", "--strategies", "adaptve"], "unknown_strategy"),
-                (["--data", data, "--models", "small@v1,large", "--strategies", "knn{k=3}"], "unknown_option"),
+                (["--data", data, "--models", "small@v1,large", "--strategies", "knn{kk=3}"], "unknown_option"),
+                (["--data", data, "--models", "small@v1,large", "--strategies", "mlp{unitz=3}"], "unknown_option"),
+                (["--data", data, "--models", "small@v1,large", "--splits", "2", "--order", "random+repeats=.2"],
+                 "contradictory"),
                 (["--data", data, "--models", "small@v1,large", "--at", "strong_share=2"], "bad_operating_point"),
                 (["--data", data, "--models", "small@v1,large", "--drop", "everything"], "bad_drop"),
                 (["--data", data, "--models", "small@v1,large", "--order", "sideways"], "bad_order"),

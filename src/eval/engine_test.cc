@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "base/test_folder.h"
 #include "eval/report_json.h"
+#include "eval/router_fit.h"
 
 namespace brevet {
 namespace {
@@ -497,6 +498,132 @@ TEST(Engine, BadUseIsAClearError) {
   options.sets.front().file = "/nowhere.jsonl";
   options.sets.front().models = {"weak", "strong"};
   EXPECT_EQ(evaluate(options, nullptr).error().code, "data_file_unreadable");
+}
+
+std::vector<EvalStrategy> every_router() {
+  std::vector<EvalStrategy> out;
+  for (const auto& kind : fit_kinds())
+    out.push_back(parse_eval_strategy(kind.name == "knn" ? "knn{k=20}" : kind.name).value());
+  return out;
+}
+
+TEST(Engine, EveryTrainedRouterFindsTheRuleFromTheFittingSplit) {
+  auto options = options_for(write_file("engine_routers.jsonl", 500, true), {});
+  options.sets.front().fit_labels = 150;
+  options.strategies = every_router();
+  options.bootstrap_rounds = 50;
+  KindPool pool;
+  const auto report = evaluate(options, &pool).value();
+  for (const auto& strategy : options.strategies) {
+    const auto& row = row_of(report, strategy.text);
+    ASSERT_TRUE(row.apgr) << strategy.text << ": " << row.note;
+    EXPECT_GT(row.apgr->mean, .65) << strategy.text;
+    EXPECT_EQ(row.labels, 150U);
+    EXPECT_LT(row.brier->mean, .25) << strategy.text;
+    // Both models are paid for on each label.
+    EXPECT_GT(row.cost_rel_with_learning->mean, row.cost_rel->mean);
+    EXPECT_NE(row.note.find("fitted on 150 questions"), std::string::npos);
+  }
+  const auto kinds = options.strategies.size() + 1;  // and the baseline kNN
+  EXPECT_EQ(report.pairwise.size(), kinds * (kinds - 1) / 2 * 3);
+}
+
+TEST(Engine, WithoutEmbeddingsARouterSaysSo) {
+  const auto report =
+      evaluate(options_for(write_file("engine_blind.jsonl", 300, true), {"mf"}), nullptr).value();
+  EXPECT_FALSE(row_of(report, "mf").quality);
+  EXPECT_NE(row_of(report, "mf").note.find("could not be fitted"), std::string::npos);
+}
+
+TEST(Engine, SplitsAreMeansAndLabelsMakeACurve) {
+  auto options = options_for(write_file("engine_splits.jsonl", 500, true), {"svm", "bert_head"});
+  options.sets.front().fit_labels = 100;
+  options.sets.front().fit_labels_max = 150;
+  options.more_labels = {60, 150};
+  options.splits = 3;
+  options.bootstrap_rounds = 50;
+  KindPool pool;
+  const auto report = evaluate(options, &pool).value();
+  auto rows = report.datasets.front().rows;
+  const auto& further = report.datasets.front().label_curve;
+  rows.insert(rows.end(), further.begin(), further.end());
+  for (const char* name : {"svm", "bert_head", "knn"}) {
+    std::vector<std::uint64_t> labels;
+    for (const auto& row : rows) {
+      if (row.strategy != name) continue;
+      EXPECT_EQ(row.splits, 3U);
+      EXPECT_TRUE(row.apgr);
+      labels.push_back(*row.labels);
+    }
+    EXPECT_EQ(labels, (std::vector<std::uint64_t>{100, 60, 150})) << name;
+  }
+  for (const auto& row : report.pairwise) EXPECT_EQ(row.splits, 3U);
+  options.threads = 3;
+  EXPECT_EQ(without_timing(evaluate(options, &pool).value()), without_timing(report))
+      << "threads change figures";
+}
+
+TEST(Engine, TheFlowAndTheRouterItselfSayTheSame) {
+  auto options = options_for(write_file("engine_direct.jsonl", 400, true), {});
+  options.sets.front().fit_labels = 150;
+  KindPool pool;
+  auto set = QuestionSet::load(options.sets.front()).value();
+  ASSERT_TRUE(set->prepare(&pool, {}, 1, ""));
+  const SetEvaluation evaluation(options, set, &pool);
+  const auto data = router_data(*set, set->split().fitting);
+  for (const char* text : {"ensemble{trees=20}", "mlp{familiarity_min=.2}"}) {
+    const auto strategy = parse_eval_strategy(text).value();
+    const auto own = fit_strategy(data, strategy, 1, {}).value();
+    const auto flow = evaluation.swept_scores(strategy, own, "", "").value();
+    const auto direct =
+        router_scores(*set, strategy, *own.router, set->split().calibration, set->split().test);
+    EXPECT_EQ(flow.test, direct.test) << text;
+    EXPECT_EQ(flow.calibration, direct.calibration) << text;
+  }
+}
+
+TEST(Engine, ManyModelsAreWeighedAgainstTheirCosts) {
+  auto options = options_for(write_file("engine_many.jsonl", 500, true), {"svm", "mf"});
+  auto& set = options.sets.front();
+  set.models = {"weak", "middle", "strong"};
+  set.fit_labels = 150;
+  options.bootstrap_rounds = 50;
+  KindPool pool;
+  const auto report = evaluate(options, &pool).value();
+  const auto& row = row_of(report, "svm over 3 models");
+  // Weak on sums, middle on three quarters of the rest for less than strong: better than the hull of single
+  // models anywhere between its ends.
+  EXPECT_GT(row.aiq->mean, row_of(report, "zero_router").aiq->mean + .01);
+  EXPECT_FALSE(row.strong_share);
+  EXPECT_TRUE(row.shuffle_gain);
+  EXPECT_TRUE(row.setting.starts_with("value_usd=")) << row.setting;
+  const auto over_zero = std::find_if(report.pairwise.begin(), report.pairwise.end(), [](const auto& one) {
+    return one.a == "svm over 3 models" && one.b == "zero_router";
+  });
+  ASSERT_NE(over_zero, report.pairwise.end());
+  EXPECT_NEAR(over_zero->difference->mean, row.aiq->mean - row_of(report, "zero_router").aiq->mean, 1e-9);
+  for (const auto& other : report.datasets.front().rows)
+    EXPECT_NE(other.strategy, "mf over 3 models") << "it speaks of two";
+  // Without costs what is left is the best by prediction.
+  set.file = write_file("engine_many_free.jsonl", 500, true, false);
+  const auto without = evaluate(options, &pool).value();
+  EXPECT_EQ(row_of(without, "svm over 3 models").setting, "argmax of predicted quality");
+  EXPECT_FALSE(row_of(without, "svm over 3 models").aiq);
+  EXPECT_GT(row_of(without, "svm over 3 models").quality->mean, .95);
+}
+
+TEST(Engine, TrainedRoutersAreTransferred) {
+  auto options = options_for(write_file("engine_home.jsonl", 400, true), {"bert_head"});
+  auto other = options.sets.front();
+  other.file = write_file("engine_away.jsonl", 420, true);
+  other.models = {"middle", "strong"};
+  options.sets.push_back(other);
+  options.bootstrap_rounds = 50;
+  KindPool pool;
+  const auto report = evaluate(options, &pool).value();
+  const auto rows = std::count_if(report.transfer.begin(), report.transfer.end(),
+                                  [](const auto& row) { return row.strategy == "bert_head"; });
+  EXPECT_GE(rows, 2);
 }
 
 }  // namespace

@@ -285,9 +285,11 @@ std::string report_json(const EvalReport& report) {
   put_run(json, report.run);
   json.new_line().key("rows").open('[');
   for (const auto& data : report.datasets) {
-    for (const auto& row : data.rows) {
-      json.new_line();
-      put_row(json, row);
+    for (const auto* rows : {&data.rows, &data.label_curve}) {
+      for (const auto& row : *rows) {
+        json.new_line();
+        put_row(json, row);
+      }
     }
   }
   json.close(']');

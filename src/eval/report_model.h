@@ -69,7 +69,6 @@ struct StrategyRow {
   std::uint64_t seeds = 1;
   std::uint64_t splits = 1;             ///< into fitting, calibration and test; figures are means over them
   std::optional<std::uint64_t> labels;  ///< questions that it was fitted on; empty = it is not fitted
-  bool of_label_curve = false;          ///< a further row of a strategy, at another number of labels
   bool baseline = false;                ///< always there, whether named or not
   std::string
       setting;  ///< the dial's setting that the figures are at, such as "strong_share=.5"; may be empty
@@ -209,6 +208,7 @@ struct DatasetReport {
   std::string cost_basis;
   EmbeddingFigures embedding;
   std::vector<StrategyRow> rows;
+  std::vector<StrategyRow> label_curve;  ///< fitted strategies again, at other numbers of labels
   CostQualityPlane plane;
   std::vector<LearningCurve> learning;
   std::vector<ReliabilityDiagram> reliability;
@@ -236,7 +236,7 @@ struct TransferRow {
 struct PairwiseRow {
   std::string dataset;
   std::string a, b;
-  std::string metric;                  ///< "apgr", "cpt50" or "aiq"
+  std::string metric;                  ///< "apgr", "cpt50", "aiq" or "quality"
   std::optional<Measured> difference;  ///< of a less that of b
   std::uint64_t n = 0;                 ///< test questions of a split
   std::uint64_t splits = 1;

@@ -122,7 +122,6 @@ std::string main_table(const DatasetReport& data) {
                {"gain over shuffle, pts", 22},
                {"verdict", 9, true}});
   for (const auto& row : data.rows) {
-    if (row.of_label_curve) continue;
     table.add({row.strategy, percent_with_range(row.quality), short_fraction(row.retention),
                short_fraction(row.strong_share), short_fraction(row.cost_rel),
                short_fraction(row.cost_rel_with_learning), short_fraction(row.apgr),
@@ -145,7 +144,6 @@ std::string more_table(const DatasetReport& data) {
                {"worst", 5},
                {"in group", 15, true}});
   for (const auto& row : data.rows) {
-    if (row.of_label_curve) continue;
     table.add({row.strategy, row.cost_usd ? money_text(row.cost_usd->mean * 1000) : "unknown",
                short_fraction(row.cpt80), short_fraction(row.aiq), short_fraction(row.router_arena),
                short_fraction(row.pgr), points_with_range(row.mixture_gain), short_fraction(row.brier),
@@ -188,13 +186,14 @@ std::string fraction_with_range(const std::optional<Measured>& figure) {
 
 /// Fitted strategies whose figures are means over splits, or that were fitted on several numbers of labels.
 std::string labels_table(const DatasetReport& data) {
-  const auto curved = [&](const StrategyRow& row) {
-    return row.labels &&
-           (row.splits > 1 || std::any_of(data.rows.begin(), data.rows.end(), [&](const auto& other) {
-              return other.of_label_curve && other.strategy == row.strategy;
-            }));
-  };
-  if (std::none_of(data.rows.begin(), data.rows.end(), curved)) return {};
+  std::vector<const StrategyRow*> rows;
+  for (const auto& row : data.rows) {
+    if (row.labels && (row.splits > 1 || !data.label_curve.empty())) rows.push_back(&row);
+  }
+  for (const auto& row : data.label_curve) rows.push_back(&row);
+  if (rows.empty()) return {};
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto* a, const auto* b) { return a->strategy < b->strategy; });
   Table table({{"labels: strategy", 30, true},
                {"labels", 6},
                {"splits", 6},
@@ -203,11 +202,10 @@ std::string labels_table(const DatasetReport& data) {
                {"CPT80", 5},
                {"AIQ", 5},
                {"quality %", 17}});
-  for (const auto& row : data.rows) {
-    if (!curved(row)) continue;
-    table.add({row.strategy, grouped(*row.labels), grouped(row.splits), fraction_with_range(row.apgr),
-               fraction_with_range(row.cpt50), short_fraction(row.cpt80), short_fraction(row.aiq),
-               percent_with_range(row.quality)});
+  for (const auto* row : rows) {
+    table.add({row->strategy, grouped(*row->labels), grouped(row->splits), fraction_with_range(row->apgr),
+               fraction_with_range(row->cpt50), short_fraction(row->cpt80), short_fraction(row->aiq),
+               percent_with_range(row->quality)});
   }
   return "\n" + table.take();
 }
@@ -221,16 +219,17 @@ std::string pairwise_table(const EvalReport& report) {
                {"AIQ [95%]", 21}});
   for (std::size_t i = 0; i < report.pairwise.size();) {
     const auto& first = report.pairwise[i];
-    std::string apgr = kNone, cpt50 = kNone, aiq = kNone;
+    std::string apgr = kNone, cpt50 = kNone, aiq = kNone, quality = kNone;
     for (; i < report.pairwise.size() && report.pairwise[i].a == first.a && report.pairwise[i].b == first.b &&
            report.pairwise[i].dataset == first.dataset;
          ++i) {
       const auto& row = report.pairwise[i];
       (row.metric == "apgr"    ? apgr
        : row.metric == "cpt50" ? cpt50
-                               : aiq) = fraction_with_range(row.difference);
+       : row.metric == "aiq"   ? aiq
+                               : quality) = fraction_with_range(row.difference);
     }
-    table.add({first.a, first.b, apgr, cpt50, aiq});
+    table.add({first.a, first.b, apgr, cpt50, aiq, quality});
   }
   return "\n" + table.take();
 }
@@ -249,8 +248,7 @@ std::string dataset_text(const DatasetReport& data) {
   }
   out += "\n" + main_table(data) + "\n" + more_table(data) + labels_table(data) + learning_table(data);
   for (const auto& row : data.rows) {
-    if (!row.note.empty() && !row.of_label_curve)
-      out += wrapped(row.strategy + ": " + row.note, "  ", "    ");
+    if (!row.note.empty()) out += wrapped(row.strategy + ": " + row.note, "  ", "    ");
   }
   for (const auto& note : data.notes) out += wrapped(note, "  note: ", "    ");
   return out;

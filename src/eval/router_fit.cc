@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "strategy/checked_options.h"
+
 namespace brevet {
 namespace {
 
@@ -136,14 +138,18 @@ Result<FittedStrategy> fit_strategy(const RouterData& data, const EvalStrategy& 
   return out;
 }
 
-SweptScores router_scores(const QuestionSet& set, const EvalStrategy& strategy, const Router& router,
-                          const std::vector<std::uint32_t>& calibration,
-                          const std::vector<std::uint32_t>& test) {
+double familiarity_min_of(const EvalStrategy& strategy) {
   constexpr const char* kFamiliarity = "familiarity_min";
   const auto* kind = kind_of(strategy.name);
   const auto complete = checked_options(
       strategy.name, kind->trained_options.empty() ? kind->options : kind->trained_options, strategy.options);
-  const double familiarity_min = complete ? std::get<double>(complete->at(kFamiliarity)) : 0;
+  return complete ? std::get<double>(complete->at(kFamiliarity)) : 0;
+}
+
+SweptScores router_scores(const QuestionSet& set, const EvalStrategy& strategy, const Router& router,
+                          const std::vector<std::uint32_t>& calibration,
+                          const std::vector<std::uint32_t>& test) {
+  const double familiarity_min = familiarity_min_of(strategy);
   SweptScores out;
   const auto score = [&](std::uint32_t question) {
     const auto said = router.predict(set.prepared(question, 0).features);

@@ -35,6 +35,9 @@ RouterData router_data(const QuestionSet& set, const std::vector<std::uint32_t>&
 Result<FittedStrategy> fit_strategy(const RouterData& data, const EvalStrategy& strategy, std::uint64_t seed,
                                     const std::function<bool()>& stop);
 
+/// The familiarity below which a request goes to strong, as the strategy was told or by default.
+double familiarity_min_of(const EvalStrategy& strategy);
+
 /// What the flow's strategy would say of the questions, from the router itself: the same scores many times
 /// faster. `threshold` is left alone.
 SweptScores router_scores(const QuestionSet& set, const EvalStrategy& strategy, const Router& router,

@@ -634,6 +634,7 @@ Result<DatasetReport> SetEvaluation::run() {
     if (stopped()) return fail(interrupted_error());
     if (plan.kind->swept) {
       if (auto done = swept_row(plan); !done) return fail(done.error());
+      many_row(plan);
     } else {
       online_row(plan);
     }

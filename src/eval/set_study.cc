@@ -47,11 +47,7 @@ Result<Study> SetEvaluation::make_study(std::size_t labels, bool main_split_know
         if (!data) data = router_data(*set_, split.fitting);
         auto own = fit_strategy(*data, strategy, options_.seed + s, options_.stop);
         if (!own) return fail(own.error());
-        if (!own->failure.empty()) {
-          return fail(
-              ErrorKind::kCallerInvalid, "too_few_labels",
-              fmt::format("Split {} of {} at {} labels: {}", s + 1, options_.splits, labels, own->failure));
-        }
+        if (!own->failure.empty()) continue;  // left out below
         put(k, s, router_scores(*set_, strategy, *own->router, split.calibration, split.test), *own);
         continue;
       }
@@ -77,6 +73,13 @@ Result<Study> SetEvaluation::make_study(std::size_t labels, bool main_split_know
     progress(fmt::format("splits at {} labels", labels), ++done, options_.splits, {});
   });
   if (error) return fail(*error);
+  // What could not be fitted on one split has no mean over them.
+  for (std::size_t k = out.strategies.size(); k-- > 0;) {
+    const auto& splits = out.scores[k];
+    if (std::none_of(splits.begin(), splits.end(), [](const auto& of) { return of.score.empty(); })) continue;
+    out.strategies.erase(out.strategies.begin() + static_cast<std::ptrdiff_t>(k));
+    out.scores.erase(out.scores.begin() + static_cast<std::ptrdiff_t>(k));
+  }
   return out;
 }
 
@@ -95,10 +98,16 @@ Result<> SetEvaluation::add_studies() {
     const auto made = make_study(counts[i], i == 0);
     if (!made) return fail(made.error());
     progress("splits compared", i, counts.size(), {});
+    if (made->strategies.size() < swept) {
+      report_.notes.push_back(
+          fmt::format("At {} labels {} strategies could not be fitted on every split and are left out of "
+                      "its means.",
+                      counts[i], swept - made->strategies.size()));
+    }
     auto figures = study(all, *made, rows_);
     for (std::size_t k = 0; k < made->strategies.size() && (several || i > 0); ++k) {
       const auto place = std::find_if(report_.rows.begin(), report_.rows.end(), [&](const StrategyRow& row) {
-        return row.strategy == made->strategies[k] && !row.of_label_curve;
+        return row.strategy == made->strategies[k];
       });
       if (place == report_.rows.end()) continue;
       auto row = *place;
@@ -111,7 +120,6 @@ Result<> SetEvaluation::add_studies() {
         row.dataset = set_->name();
         row.baseline = baseline;
         row.cost_basis = basis;
-        row.of_label_curve = true;
         row.n = made->test.front().size();
         row.labels = set_->split_for(options_.seed, counts[i]).fitting.size();
         row.setting = place->setting;
@@ -133,7 +141,7 @@ Result<> SetEvaluation::add_studies() {
       if (i == 0) {
         *place = std::move(row);
       } else {
-        report_.rows.push_back(std::move(row));
+        report_.label_curve.push_back(std::move(row));
       }
     }
     if (i > 0) continue;

@@ -34,6 +34,8 @@ const std::vector<Row>& rows() {
        make_cluster_predictor},
       {{"ensemble", "a forest over the text's shape, its embedding and three cheap routers", true},
        make_ensemble_predictor},
+      {{"average3", "mean rank of nearest requests and two logistic regressions", false},
+       make_average3_predictor},
   };
   return list;
 }

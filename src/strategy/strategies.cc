@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "strategy/checked_options.h"
 #include "strategy/kinds.h"
 
 namespace brevet {

@@ -194,11 +194,6 @@ struct StrategyKind {
 /// Every strategy of the product, in one readable list (strategies.cc).
 const std::vector<StrategyKind>& strategies();
 
-/// The table's defaults with `given` in their place. `name` is the strategy's, for messages. Errors:
-/// unknown_option (with the nearest name), bad_option.
-Result<OptionValues> checked_options(std::string_view name, const std::vector<OptionSpec>& options,
-                                     const OptionValues& given);
-
 /// Fills defaults, checks names, types and bounds, makes it. `router` is for strategies that read one.
 /// Errors: unknown_strategy, unknown_option (with the nearest name), bad_option, router_missing (it needs a
 /// router and none was given), router_not_read (one was given that it does not read), router_kind_mismatch.

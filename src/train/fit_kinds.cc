@@ -6,7 +6,7 @@ const std::vector<KindRow>& kind_rows() {
   static const std::vector<KindRow> list = {
       knn_row(),       mlp_row(),        svm_row(),         sw_ranking_row(),   mf_row(),
       bert_head_row(), hybrid_det_row(), hybrid_prob_row(), hybrid_trans_row(), zooter_row(),
-      cluster_row(),   uniroute_row(),   ensemble_row(),
+      cluster_row(),   uniroute_row(),   ensemble_row(),    average3_row(),
   };
   return list;
 }
