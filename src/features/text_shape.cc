@@ -4,13 +4,13 @@
 #include <array>
 #include <cassert>
 #include <cmath>
-#include <set>
+#include <cstdint>
 #include <string>
 
 namespace brevet {
 namespace {
 
-constexpr std::size_t kBytesMax = 64 * 1024;
+constexpr std::size_t kBytesMax = 16 * 1024;
 constexpr float kLimit = 3;
 constexpr std::size_t kOptionsMax = 26;
 
@@ -47,9 +47,20 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-/// Runs of letters, digits and bytes above ASCII, in lower case; a run of digits is "#" and its length.
-std::vector<std::string> words_of(std::string_view text) {
-  std::vector<std::string> out;
+/// 64-bit FNV-1a (Fowler, Noll and Vo) of a piece in lower case: two that differ are hardly ever one, and no
+/// copy is made.
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) {
+    hash ^= static_cast<unsigned char>(is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c);
+    hash *= 0x100000001b3;
+  }
+  return hash;
+}
+
+/// Runs of letters, digits and bytes above ASCII, in lower case; a run of digits counts by its length.
+std::vector<std::uint64_t> words_of(std::string_view text) {
+  std::vector<std::uint64_t> out;
   for (std::size_t at = 0; at < text.size();) {
     if (!is_word(text[at])) {
       ++at;
@@ -58,9 +69,27 @@ std::vector<std::string> words_of(std::string_view text) {
     const std::size_t from = at;
     bool digits = true;
     for (; at < text.size() && is_word(text[at]); ++at) digits = digits && is_digit(text[at]);
-    out.push_back(digits ? "#" + std::to_string(at - from) : lower(text.substr(from, at - from)));
+    out.push_back(digits ? at - from : hash_of(text.substr(from, at - from)));
   }
   return out;
+}
+
+void make_set(std::vector<std::uint64_t>& values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
+/// Of two sets.
+std::size_t in_both(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
+  std::size_t both = 0;
+  for (auto x = a.begin(), y = b.begin(); x != a.end() && y != b.end();) {
+    if (*x == *y) ++both;
+    const bool behind = *x <= *y;
+    const bool ahead = *y <= *x;
+    if (behind) ++x;
+    if (ahead) ++y;
+  }
+  return both;
 }
 
 /// Pieces between white space.
@@ -118,10 +147,9 @@ bool numeric_option(std::string_view text) {
   return digits > 0;
 }
 
-/// Both sets are sorted; their intersection over their union.
-double jaccard(const std::set<std::string>& a, const std::set<std::string>& b) {
-  std::size_t both = 0;
-  for (const auto& word : a) both += b.contains(word);
+/// Of two sets: what they share over all they hold.
+double jaccard(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
+  const std::size_t both = in_both(a, b);
   return static_cast<double>(both) /
          static_cast<double>(std::max<std::size_t>(1, a.size() + b.size() - both));
 }
@@ -231,8 +259,9 @@ void add_question(Numbers& numbers, std::string_view text, const QuestionParts& 
     sentences += stop && (at + 1 == text.size() || is_space(text[at + 1]));
   }
   numbers.add(std::log(1 + static_cast<double>(sentences)) - 1);
-  std::set<std::string> distinct;
-  for (const auto piece : pieces) distinct.insert(lower(piece));
+  std::vector<std::uint64_t> distinct;
+  for (const auto piece : pieces) distinct.push_back(hash_of(piece));
+  make_set(distinct);
   numbers.add(static_cast<double>(distinct.size()) /
               static_cast<double>(std::max<std::size_t>(1, pieces.size())));
   numbers.add(has(stem, "\"") || has(stem, "\xe2\x80\x9c"));
@@ -246,28 +275,28 @@ void add_question(Numbers& numbers, std::string_view text, const QuestionParts& 
 }
 
 void add_options(Numbers& numbers, std::string_view text, const QuestionParts& parts, std::string_view low) {
-  std::set<std::string> stem_words;
-  for (auto& word : words_of(parts.stem)) stem_words.insert(std::move(word));
-  std::vector<std::set<std::string>> sets;
+  auto stem_words = words_of(parts.stem);
+  make_set(stem_words);
+  std::vector<std::vector<std::uint64_t>> sets;
   std::vector<double> overlap, shared, counts;
-  std::set<std::string> first;
+  std::vector<std::uint64_t> first;
   bool whole_number = false, all_single = !parts.options.empty(), capital_inside = false;
   for (const auto option : parts.options) {
-    std::set<std::string> set;
-    for (auto& word : words_of(option)) set.insert(std::move(word));
+    auto set = words_of(option);
+    make_set(set);
     for (const auto& before : sets) shared.push_back(jaccard(set, before));
-    std::size_t both = 0;
-    for (const auto& word : set) both += stem_words.contains(word);
-    overlap.push_back(static_cast<double>(both) / static_cast<double>(std::max<std::size_t>(1, set.size())));
+    overlap.push_back(static_cast<double>(in_both(set, stem_words)) /
+                      static_cast<double>(std::max<std::size_t>(1, set.size())));
     sets.push_back(std::move(set));
     const auto pieces = pieces_of(option);
     counts.push_back(static_cast<double>(pieces.size()));
-    first.insert(pieces.empty() ? "" : lower(pieces.front()));
+    first.push_back(pieces.empty() ? 0 : hash_of(pieces.front()));
     all_single = all_single && pieces.size() == 1;
     whole_number = whole_number || (!option.empty() && std::all_of(option.begin(), option.end(), is_digit));
     capital_inside =
         capital_inside || (!option.empty() && std::any_of(option.begin() + 1, option.end(), is_upper));
   }
+  make_set(first);
   const auto [least, most] = std::minmax_element(overlap.begin(), overlap.end());
   numbers.add(mean(shared));
   numbers.add(shared.empty() ? 0.0 : *std::max_element(shared.begin(), shared.end()));
