@@ -91,6 +91,27 @@ Field<T> money(const char* name, std::optional<Money> T::*member, const char* he
       [member](const T& value) { return value.*member ? (value.*member)->to_string() : std::string("~"); }};
 }
 template <class T>
+Field<T> maybe(const char* name, std::optional<bool> T::*member, const char* help) {
+  return {name, help,
+          [member](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
+            if (auto value = reader.boolean(node, key)) out.*member = *value;
+          },
+          [member](const T& value) { return !(value.*member)   ? "~"
+                                            : *(value.*member) ? "true"
+                                                               : "false"; }};
+}
+template <class T>
+Field<T> maybe(const char* name, std::optional<std::int64_t> T::*member, std::int64_t low, std::int64_t high,
+               const char* help) {
+  return {name, help,
+          [=](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
+            if (auto value = reader.integer(node, key, low, high)) out.*member = *value;
+          },
+          [member](const T& value) {
+            return value.*member ? std::to_string(*(value.*member)) : std::string("~");
+          }};
+}
+template <class T>
 Field<T> names(const char* name, std::vector<std::string> T::*member, const char* help) {
   return {name, help,
           [member](Reader& reader, const YAML::Node& node, const std::string& key, T& out) {
@@ -172,6 +193,8 @@ void read_strategy(Reader& reader, const YAML::Node& node, const std::string& ke
     if (name == "name") {
       out.strategy = *text;
       named = true;
+    } else if (name == "router") {
+      out.router = *text;
     } else {
       out.strategy_options[name] = option_scalar(value, *text);
     }
@@ -269,6 +292,13 @@ const Fields<ModelOptions>& model_fields() {
       boolean("logprobs", &M::logprobs,
               "the endpoint returns log-probabilities when asked; the best signal there is"),
       boolean("local", &M::local, "runs on this machine, so local_only requests may use it"),
+      maybe("context_tokens", &M::context_tokens, 1, 1'000'000'000,
+            "prompt and answer together; longer requests go to others. Default: as the catalogue knows"),
+      names("modalities", &M::modalities,
+            "text, image, audio, file: what a message may hold; default: as the catalogue knows"),
+      maybe("tools", &M::tools, "false: requests with tools go to others; default: as the catalogue knows"),
+      maybe("response_format", &M::response_format,
+            "false: requests that ask for a response format go to others; not known means they may come"),
       duration("connect_timeout_ms", &M::connect_timeout, milliseconds(1), 1, kDayMs, "for TCP and TLS"),
       duration("first_token_timeout_ms", &M::first_token_timeout, milliseconds(1), 1, kDayMs,
                "until the first byte of the answer"),
@@ -320,10 +350,12 @@ const Fields<LearningConfig>& learning_fields() {
 const Fields<RouteOptions>& route_fields() {
   using R = RouteOptions;
   static const Fields<R> fields = {
-      {"strategy", "a name, or {name: NAME, option: value, ...}; `brevet config --defaults` lists them",
+      {"strategy",
+       "a name, or {name: NAME, option: value, ...}; router: FILE is a trained router (docs/routers.md); "
+       "`brevet config --defaults` lists them",
        read_strategy, [](const R& value) { return value.strategy; }},
       names("candidates", &R::candidates,
-            "two models by name, cheapest first: the weak one and the reference"),
+            "two models by name, cheapest first: the weak one and the reference; with a router, more"),
       text("reference", &R::reference,
            "the strong one, whose quality is the measure; default: the last candidate"),
       choice("mode", &R::mode, {"on", "observe"},

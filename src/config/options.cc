@@ -3,6 +3,7 @@
 #include <yaml-cpp/eventhandler.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -152,7 +153,13 @@ Result<Config> load_config(const std::string& path) {
                 "The configuration file " + path + " cannot be read; check the path and its permissions.",
                 path);
   }
-  return parse_config(text, path);
+  auto config = parse_config(text, path);
+  if (!config) return config;
+  for (auto& [name, route] : config->routes) {
+    if (route.router.empty()) continue;
+    route.router = (std::filesystem::path(path).parent_path() / route.router).string();
+  }
+  return config;
 }
 
 std::vector<std::string> config_warnings(const Config& config) {

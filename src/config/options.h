@@ -58,7 +58,11 @@ struct ModelOptions {
   std::string file;    ///< recorded: data file; simulated: profile; local: GGUF file
   std::string server;  ///< local: path of llama-server
   bool logprobs = false;
-  bool local = false;  ///< on this machine (local_only requests may use it)
+  bool local = false;                          ///< on this machine (local_only requests may use it)
+  std::optional<std::int64_t> context_tokens;  ///< prompt and answer together; empty = as the catalogue knows
+  std::vector<std::string> modalities;         ///< text, image, audio, file; empty = as the catalogue knows
+  std::optional<bool> tools;                   ///< empty = as the catalogue knows
+  std::optional<bool> response_format;         ///< empty = not known
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds first_token_timeout{60'000};
   std::chrono::milliseconds total_timeout{600'000};
@@ -88,6 +92,8 @@ struct LearningConfig {
 struct RouteOptions {
   std::string strategy = "adaptive";
   std::map<std::string, OptionScalar> strategy_options;
+  std::string router;                               ///< file of a trained router; load_config() makes it
+                                                    ///< relative to the configuration file
   std::vector<std::string> candidates;              ///< configuration keys, cheapest first
   std::string reference;                            ///< default: the last candidate
   std::string mode = "on";                          ///< on | observe

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/test_folder.h"
+
 namespace brevet {
 namespace {
 
@@ -101,6 +103,42 @@ memory: {partitions_max: 7, estimators_max: 3, bytes_max: 50000000}
 TEST(Config, TheReferenceIsTheLastCandidate) {
   EXPECT_EQ(good(kModels + "routes: {auto: {candidates: [small, large]}}").routes.at("auto").reference,
             "large");
+}
+
+TEST(Config, WhatAModelTakes) {
+  const auto config = good(R"(models:
+  a: {base_url: "http://127.0.0.1:1/v1", context_tokens: 8192, modalities: [text, image], tools: false}
+  b: {base_url: "http://127.0.0.1:1/v1", response_format: true}
+)");
+  const auto& a = config.models.at("a");
+  EXPECT_EQ(a.context_tokens, 8192);
+  EXPECT_EQ(a.modalities, (std::vector<std::string>{"text", "image"}));
+  EXPECT_EQ(a.tools, false);
+  EXPECT_EQ(a.response_format, std::nullopt);
+  EXPECT_EQ(config.models.at("b").response_format, true);
+  EXPECT_EQ(config.models.at("b").context_tokens, std::nullopt);
+  bad("models:\n  a: {base_url: \"http://127.0.0.1:1/v1\", modalities: [smell]}\n", "bad_value",
+      {"smell", "image"});
+  bad("models:\n  a: {base_url: \"http://127.0.0.1:1/v1\", context_tokens: 0}\n", "bad_value",
+      {"context_tokens"});
+}
+
+TEST(Config, ARouterIsAFileBesideTheConfiguration) {
+  const auto text = kModels + R"(  middle: {base_url: "http://127.0.0.1:1/v1"}
+routes:
+  auto:
+    candidates: [small, middle, large]
+    strategy: {name: mf, router: mf.router, threshold: .3}
+)";
+  const auto parsed = good(text);
+  EXPECT_EQ(parsed.routes.at("auto").router, "mf.router");
+  EXPECT_EQ(parsed.routes.at("auto").strategy_options.count("router"), 0U);
+  EXPECT_EQ(parsed.routes.at("auto").candidates.size(), 3U) << "a router may choose among many";
+  const auto path = test_folder() + "brevet.yaml";
+  std::ofstream(path) << text;
+  const auto loaded = load_config(path);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->routes.at("auto").router, test_folder() + "mf.router");
 }
 
 TEST(Config, PrintedDefaultsAreTheDefaults) {

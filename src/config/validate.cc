@@ -133,6 +133,12 @@ class Validator {
       fail_at({"models", name, "connect_timeout_ms"}, "contradictory",
               where + ".connect_timeout_ms` is longer than total_timeout_ms");
     }
+    static const std::set<std::string> kModalities = {"text", "image", "audio", "file"};
+    for (const auto& modality : model.modalities) {
+      if (kModalities.contains(modality)) continue;
+      fail_at({"models", name, "modalities"}, "bad_value",
+              where + ".modalities` lists " + modality + "; known are text, image, audio and file");
+    }
     if (local) model.local = true;
     if (model.id.empty()) model.id = name;
   }
@@ -213,10 +219,12 @@ class Validator {
                   "name the strong one");
     }
     for (const auto& candidate : route.candidates) {
+      // A trained router may choose among any number; whether this one does is seen when it is read.
+      if (!route.router.empty()) break;
       if (candidate == route.reference || candidate == route.candidates.front()) continue;
       fail_at({"routes", name, "candidates"}, "contradictory",
               where + ".candidates` lists " + candidate +
-                  ", which would never be called: every strategy chooses between " +
+                  ", which would never be called: without a trained router every strategy chooses between " +
                   route.candidates.front() + ", the first candidate, and " + route.reference +
                   ", the reference. Leave it out, or give it a route of its own");
     }

@@ -65,7 +65,8 @@ struct Decision {
   std::shared_ptr<const SparseVector> words;
   std::vector<Neighbour> neighbours;  ///< nearest first, at most 8 kept
   std::optional<Estimate> estimate;
-  std::optional<double> score;  ///< that the strategy compared with its dial, higher = weak is better
+  std::optional<double> score;   ///< that the strategy compared with its dial, higher = weak is better
+  std::vector<float> qualities;  ///< that a router predicted, by candidate that could take the request
   bool exact_repeat = false;
   std::uint64_t skill_id = 0;  ///< the skill that decided; 0 = none did
   std::string degraded;        ///< why the embedding is missing (FeatureResult::degraded), or empty

@@ -24,8 +24,13 @@ Error client_gone() {
 void make_view(Run& run) {
   const auto& route = *run.route;
   auto& partition = run.decision->partition;
-  run.view.emplace(
-      RequestView{*run.request, run.features, partition, route.weak, route.reference, route.candidates});
+  if (run.candidates.empty()) run.candidates = route.candidates;
+  // Where the cheapest cannot take the request, the next is the weak one.
+  const bool weak_can =
+      std::find(run.candidates.begin(), run.candidates.end(), route.weak) != run.candidates.end();
+  run.view.emplace(RequestView{*run.request, run.features, partition,
+                               weak_can ? route.weak : run.candidates.front(), route.reference,
+                               run.candidates});
   const auto weak = run.runtime->models.find(route.weak.model);
   run.view->weak_has_logprobs = weak != run.runtime->models.end() && weak->second.logprobs;
   run.view->may_write_guide = route.learning.guides;
@@ -46,7 +51,7 @@ void open_decision(Run& run) {
   const auto& route = *run.route;
   const auto& request = *run.request;
   decision.route = route.name;
-  decision.strategy = route.strategy->name();
+  decision.strategy = run.strategy->name();
   decision.partition.tenant = run.options.tenant;
   decision.partition.encoder_hash = run.parts.features.encoder_hash();
   decision.partition.weak = route.weak.key();
@@ -84,6 +89,7 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
     Step step = strategy.next(turn, run.draws);
     decision.steps.push_back(step.reason);
     if (step.score) decision.score = step.score;
+    if (!step.qualities.empty()) decision.qualities = step.qualities;
     if (auto* need = std::get_if<Need>(&step.what)) {
       co_await answer_need(run, std::move(*need));
     } else if (auto* calls = std::get_if<Calls>(&step.what)) {
@@ -137,6 +143,7 @@ Task<Result<Step>> first_calls(Run& run, const Strategy& strategy) {
     Step step = strategy.next(turn, run.draws);
     run.decision->steps.push_back(step.reason);
     if (step.score) run.decision->score = step.score;
+    if (!step.qualities.empty()) run.decision->qualities = step.qualities;
     auto* need = std::get_if<Need>(&step.what);
     if (!need) {
       const auto* calls = std::get_if<Calls>(&step.what);

@@ -40,9 +40,12 @@ struct Run {
   std::shared_ptr<Decision> decision;
   Draws draws;
   SnapshotPtr snapshot;
+  StrategyPtr strategy;  ///< the route's, at the request's own threshold where it names one
 
   RequestFeatures features;
   bool features_fetched = false;
+  /// Of the route's, who can take the request and may be sent it; cheapest first. Not empty once viewed.
+  std::vector<Configuration> candidates;
   std::optional<RequestView> view;
   Evidence evidence;
   /// For each attempt on a route the reason of the step that made it.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <utility>
 
 #include "gateway/flow_run.h"
@@ -36,6 +37,7 @@ class Flow final : public RequestFlow {
     Run run{parts_,           runtime, std::move(request),           std::move(options),
             std::move(route), &sink,   std::make_shared<Decision>(), Draws(runtime->seed, number)};
     run.decision->number = number;
+    choose_strategy(run);
     note_local_only(run);
     flow::open_decision(run);
     const bool known = run.route || runtime->models.contains(run.request->model);
@@ -62,6 +64,7 @@ class Flow final : public RequestFlow {
             std::move(route), nullptr, std::make_shared<Decision>(), Draws(runtime->seed, number)};
     auto& decision = *run.decision;
     decision.number = number;
+    choose_strategy(run);
     note_local_only(run);
     flow::open_decision(run);
     decision.learn = false;
@@ -79,7 +82,7 @@ class Flow final : public RequestFlow {
       decision.reason = (*forced)->reason;
       decision.would_have = (*forced)->configuration.key();
     } else {
-      auto step = co_await flow::first_calls(run, *run.route->strategy);
+      auto step = co_await flow::first_calls(run, *run.strategy);
       if (!step) co_return fail(std::move(step.error()));
       decision.reason = step->reason;
       decision.would_have = std::get<Calls>(step->what).calls.front().configuration.key();
@@ -115,6 +118,7 @@ class Flow final : public RequestFlow {
     Run run{parts_,        runtime, std::move(request),           std::move(options),
             route->second, nullptr, std::make_shared<Decision>(), Draws(runtime->seed, number)};
     run.decision->number = number;
+    run.strategy = run.route->strategy;
     run.snapshot = parts_.snapshot();
     co_return co_await flow::run_shadow(run, std::move(parent), terms);
   }
@@ -143,6 +147,14 @@ class Flow final : public RequestFlow {
                  "model"};
   }
 
+  /// The route's strategy, at the threshold that the request names.
+  static void choose_strategy(Run& run) {
+    if (!run.route) return;
+    run.strategy = run.route->strategy;
+    if (!run.options.threshold || !run.route->at_threshold) return;
+    if (auto made = run.route->at_threshold(*run.options.threshold)) run.strategy = std::move(*made);
+  }
+
   /// Whoever says it, the request stays here: its header, its metadata or its route.
   static void note_local_only(Run& run) {
     run.options.local_only |= run.request->local_only || (run.route && run.route->local_only);
@@ -160,34 +172,72 @@ class Flow final : public RequestFlow {
   Task<Result<std::optional<Fixed>>> choose_fixed(Run& run) {
     const auto& route = *run.route;
     run.snapshot = parts_.snapshot();
+    auto only = keep_able(run);
+    if (!only) co_return fail(std::move(only.error()));
     flow::make_view(run);
-    if (run.options.local_only) {
-      const bool weak = is_local(run, route.weak);
-      const bool reference = is_local(run, route.reference);
-      if (!weak && !reference) {
-        co_return fail(
-            ErrorKind::kPolicyRefused, "no_local_model",
-            fmt::format("The request must stay on this machine, and route '{}' has no local model.",
-                        route.name),
-            "x-brevet-local-only");
-      }
-      if (weak != reference) {
-        // Learning would send it elsewhere.
-        run.decision->learn = false;
-        const auto& only = weak ? route.weak : route.reference;
-        co_return Fixed{
-            only,
-            {"local_only", fmt::format("{} answers: the request must stay on this machine.", only.key())}};
-      }
-    }
+    if (*only) co_return *std::move(*only);
     if (run.options.force_reference) {
       co_return Fixed{route.reference,
                       {"forced_reference", fmt::format("{} answers: the request asks for the reference.",
                                                        route.reference.key())}};
     }
-    if (auto reason = route.strategy->not_applicable(*run.view))
+    if (auto reason = run.strategy->not_applicable(*run.view))
       co_return Fixed{route.reference, *std::move(reason)};
     co_return std::nullopt;
+  }
+
+  /// Candidates that can take the request and may be sent it go into run.candidates, before anybody asks what
+  /// they cost. One left, or the reference gone: that is the choice already. Error: nobody is left.
+  static Result<std::optional<Fixed>> keep_able(Run& run) {
+    const auto& route = *run.route;
+    std::vector<CandidateLimits> limits;
+    for (const auto& candidate : route.candidates) {
+      const auto model = run.runtime->models.find(candidate.model);
+      limits.push_back(
+          {candidate.key(), model == run.runtime->models.end() ? ModelLimits{} : model->second.limits});
+    }
+    auto can = who_can_take(*run.request, limits);
+    std::string left_out;
+    std::vector<Configuration> able;
+    for (std::size_t i = 0; i < route.candidates.size(); ++i) {
+      if (can.why_not[i].empty()) {
+        able.push_back(route.candidates[i]);
+      } else {
+        left_out += (left_out.empty() ? "" : "; ") + can.why_not[i];
+      }
+    }
+    if (able.empty()) {
+      return fail(ErrorKind::kCallerInvalid, "no_capable_model",
+                  fmt::format("No model of route '{}' can take this request: {}.", route.name, left_out),
+                  "model");
+    }
+    if (!can.not_known.empty()) run.decision->steps.push_back({"not_known", std::move(can.not_known)});
+    const bool all_able = able.size() == route.candidates.size();
+    std::copy_if(
+        able.begin(), able.end(), std::back_inserter(run.candidates),
+        [&](const Configuration& candidate) { return !run.options.local_only || is_local(run, candidate); });
+    if (run.candidates.empty()) {
+      return fail(ErrorKind::kPolicyRefused, "no_local_model",
+                  fmt::format("The request must stay on this machine, and route '{}' has no local model{}.",
+                              route.name, all_able ? "" : " that can take it (" + left_out + ")"),
+                  "x-brevet-local-only");
+    }
+    const bool all = run.candidates.size() == route.candidates.size();
+    if (all) return std::optional<Fixed>{};
+    // Learning would send it to who cannot take it, or elsewhere.
+    run.decision->learn = false;
+    const bool reference_able =
+        std::find(run.candidates.begin(), run.candidates.end(), route.reference) != run.candidates.end();
+    if (!all_able) {
+      run.decision->steps.push_back({"left_out", fmt::format("Left out before any choice: {}.", left_out)});
+    }
+    if (run.candidates.size() > 1 && reference_able) return std::optional<Fixed>{};
+    const auto& only = run.candidates.back();
+    if (run.candidates.size() == able.size()) {
+      return Fixed{only, {"only_capable", fmt::format("{} answers: {}.", only.key(), left_out)}};
+    }
+    return Fixed{
+        only, {"local_only", fmt::format("{} answers: the request must stay on this machine.", only.key())}};
   }
 
   static bool is_local(const Run& run, const Configuration& configuration) {
@@ -201,7 +251,7 @@ class Flow final : public RequestFlow {
     if (!fixed) co_return Ending{DecisionState::kFailed, std::move(fixed.error())};
     if (!*fixed && route.mode == RouteMode::kObserve) {
       run.view->may_hold = false;
-      auto step = co_await flow::first_calls(run, *route.strategy);
+      auto step = co_await flow::first_calls(run, *run.strategy);
       if (step) {
         const auto& calls = std::get<Calls>(step->what);
         flow::count_vote(run, calls);
@@ -220,11 +270,11 @@ class Flow final : public RequestFlow {
       }
     }
     if (!*fixed) {
-      auto ending = co_await flow::drive(run, *route.strategy);
+      auto ending = co_await flow::drive(run, *run.strategy);
       // Only a shadow plan may end without an answer and without an error.
       if (ending.state == DecisionState::kFailed && !ending.error) {
         ending.error = Error{ErrorKind::kInternal, "strategy_unbounded",
-                             fmt::format("Strategy '{}' gave no answer.", route.strategy->name())};
+                             fmt::format("Strategy '{}' gave no answer.", run.strategy->name())};
       }
       co_return co_await or_serve_weak(run, std::move(ending));
     }
@@ -254,7 +304,8 @@ class Flow final : public RequestFlow {
     if (route.when_reference_unreachable != WhenUnreachable::kServeWeak ||
         ending.state != DecisionState::kFailed || run.began || run.client_gone || run.options.force_reference)
       co_return ending;
-    if (run.options.local_only && !is_local(run, route.weak)) co_return ending;
+    if (std::find(run.candidates.begin(), run.candidates.end(), route.weak) == run.candidates.end())
+      co_return ending;
     const auto* unreachable = unreachable_reference(run);
     if (!unreachable) co_return ending;
     Reason reason{"reference_unreachable",

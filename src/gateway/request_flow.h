@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/async.h"
@@ -32,6 +33,8 @@ struct RequestOptions {
   /// x-brevet-local-only: on. metadata.brevet_local_only and the route's local_only say the same.
   bool local_only = false;
   std::string tags;  ///< x-brevet-tags
+  /// Of the route's trained router, for this request; empty = as configured. The route has at_threshold.
+  std::optional<double> threshold;
 };
 
 /// Supplies the current snapshot; implemented by learning, a constant in tests.

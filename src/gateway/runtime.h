@@ -2,6 +2,7 @@
 // request pins the one that it started with. Built by app from the configuration.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "domain/configuration.h"
+#include "gateway/capabilities.h"
 #include "strategy/strategy.h"
 #include "upstream/model_client.h"
 
@@ -41,6 +43,9 @@ struct LearningOptions {
 struct Route {
   std::string name;
   StrategyPtr strategy;
+  /// The same strategy at another threshold, for requests that name one (router-NAME-THRESHOLD); null where
+  /// it reads no trained router. The threshold is in 0..1.
+  std::function<Result<StrategyPtr>(double threshold)> at_threshold;
   StrategyPtr shadow_plan;  ///< null when the route does not learn
   Configuration weak;
   Configuration reference;
@@ -59,6 +64,7 @@ struct Model {
   bool local = false;     ///< runs on this machine
   bool logprobs = false;  ///< the upstream returns log-probabilities when asked
   bool simulated = false;
+  ModelLimits limits = {};
 };
 
 struct Runtime {

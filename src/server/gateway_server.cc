@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "gateway/router_names.h"
 #include "net/http_target.h"
 #include "server/client_keys.h"
 #include "server/http_response_sink.h"
@@ -255,6 +256,19 @@ class Server final : public GatewayServer {
     return fail(ErrorKind::kCallerNotFound, "model_not_found", std::move(message), "model");
   }
 
+  /// A name as RouteLLM's server takes them becomes its route and a threshold for this request.
+  static Result<> use_router_name(const Runtime& runtime, const Client& client, ChatRequest& request,
+                                  RequestOptions& options) {
+    if (runtime.routes.count(request.model) != 0 || runtime.models.count(request.model) != 0) return {};
+    auto named = resolve_router_name(runtime, request.model,
+                                     [&](const std::string& route) { return client.may_use(route); });
+    if (!named) return fail(named.error());
+    if (!*named) return {};
+    request.model = std::move((*named)->route);
+    options.threshold = (*named)->threshold;
+    return {};
+  }
+
   /// Whole UTF-8 characters of a name as sent, at most 64 bytes.
   static std::string shown(const std::string& name) {
     std::size_t size = std::min<std::size_t>(name.size(), 64);
@@ -335,6 +349,8 @@ class Server final : public GatewayServer {
       return fail(ErrorKind::kOverloaded, "starting",
                   "The gateway has no configuration yet. Try again shortly.");
     }
+    if (auto named = use_router_name(*out.runtime, exchange.client, *parsed, out.options); !named)
+      return fail(named.error());
     if (auto found = find_model(*out.runtime, exchange.client, parsed->model); !found)
       return fail(found.error());
     if (out.runtime->routes.count(parsed->model) != 0) wire::add_request_hash(*parsed);

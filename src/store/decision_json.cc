@@ -177,6 +177,8 @@ std::string decision_json(const Decision& d) {
   baseline["note"] = text_or_null(d.baseline_note);
   out["baseline"] = std::move(baseline);
   out["estimate"] = estimate_json(d.estimate);
+  if (!d.qualities.empty())
+    out["qualities"] = array_of(d.qualities, [](float quality) { return number(quality); });
   out["neighbours"] =
       array_of(d.neighbours, [&](const Neighbour& n) { return neighbour_json(n, d.store_text); });
   out["exact_repeat"] = d.exact_repeat;
