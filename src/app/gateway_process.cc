@@ -125,6 +125,7 @@ class GatewayProcessImpl final : public GatewayProcess {
   RuntimeOptions runtime_options() const {
     auto out = options_.runtime;
     if (out.log_folder.empty() && options_.http) out.log_folder = options_.config.server.data_dir;
+    out.encoder_hash = features_->encoder_hash();
     return out;
   }
   Result<> set_up_store();

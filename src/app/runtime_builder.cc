@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "app/paths.h"
+#include "app/route_router.h"
+#include "catalog/model_catalogue.h"
 #include "catalog/prices.h"
 #include "upstream/recorded_model.h"
 #include "upstream/simulated_model.h"
@@ -123,7 +125,32 @@ ModelClientPtr client_in_use(const std::string& name, const ModelOptions& model,
   return before->second == model ? running->second.client : ModelClientPtr{};
 }
 
-Result<std::shared_ptr<const Route>> build_route(const std::string& name, const RouteOptions& options) {
+/// As configured, else as the catalogue knows the model under the name that its provider gives it. A response
+/// format is only taken from the configuration: the catalogue knows of schemas, and many models without take
+/// the simpler formats.
+ModelLimits limits_of(const std::string& name, const ModelOptions& model) {
+  ModelLimits out;
+  const auto& catalogue = ModelCatalogue::embedded();
+  const auto* known = catalogue.find(model.id.empty() ? name : model.id);
+  if (!known) known = catalogue.find(name);
+  if (known) {
+    out.context_tokens = known->context_tokens;
+    out.other_parts = known->has(Capability::kVision);
+    out.tools = known->has(Capability::kTools);
+  }
+  if (model.context_tokens) out.context_tokens = model.context_tokens;
+  if (!model.modalities.empty()) {
+    out.other_parts = std::any_of(model.modalities.begin(), model.modalities.end(),
+                                  [](const std::string& modality) { return modality != "text"; });
+  }
+  if (model.tools) out.tools = model.tools;
+  out.response_format = model.response_format;
+  return out;
+}
+
+Result<std::shared_ptr<const Route>> build_route(const std::string& name, const RouteOptions& options,
+                                                 RouterFiles& routers,
+                                                 const std::optional<std::string>& encoder_hash) {
   auto route = std::make_shared<Route>();
   route->name = name;
   for (const auto& candidate : options.candidates) {
@@ -136,9 +163,10 @@ Result<std::shared_ptr<const Route>> build_route(const std::string& name, const 
       Configuration::parse(options.reference.empty() ? options.candidates.back() : options.reference);
   if (!reference) return fail(reference.error());
   route->reference = std::move(*reference);
-  auto strategy = make_serving_strategy(options.strategy, options.strategy_options);
+  auto strategy = make_route_strategy(options, routers, encoder_hash);
   if (!strategy) return fail(strategy.error());
-  route->strategy = std::move(*strategy);
+  route->strategy = std::move(strategy->strategy);
+  route->at_threshold = std::move(strategy->at_threshold);
   const auto& learning = options.learning;
   if (learning.enabled) {
     auto plan = make_strategy("rar_shadow", {{"write_guides", learning.guides},
@@ -192,6 +220,7 @@ Result<RuntimePtr> build_runtime(const Config& config, UpstreamResources& resour
     out.id = model.id.empty() ? name : model.id;
     out.local = model.local || model.upstream == UpstreamKind::kLocal;
     out.logprobs = model.logprobs;
+    out.limits = limits_of(name, model);
     const auto given = options.given_clients.find(name);
     if (given != options.given_clients.end()) {
       out.client = given->second;
@@ -209,11 +238,13 @@ Result<RuntimePtr> build_runtime(const Config& config, UpstreamResources& resour
     out.simulated = out.client->simulated();
     runtime->models.emplace(name, std::move(out));
   }
+  RouterFiles routers;
   for (const auto& [name, route_options] : config.routes) {
-    auto route = build_route(name, route_options);
+    auto route = build_route(name, route_options, routers, options.encoder_hash);
     if (!route) {
       auto error = route.error();
       if (error.param.empty()) error.param = "routes." + name;
+      if (error.param == "router") error.message = "Route '" + name + "': " + error.message;
       return fail(std::move(error));
     }
     runtime->routes.emplace(name, std::move(*route));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,14 +27,16 @@ struct RuntimeOptions {
   /// what the configuration would make.
   std::map<std::string, ModelClientPtr> given_clients;
   std::string log_folder;  ///< of local model servers
+  /// Of the embeddings that trained routers will see; empty: nobody will ask them, and it is not checked.
+  std::optional<std::string> encoder_hash = {};
   /// At a reload, what is in use: a model whose options did not change keeps its client, and with it its
   /// breaker, its calls in flight and its local process. Both or neither.
   RuntimePtr running;
   const Config* running_config = nullptr;
 };
 
-/// Starts local models (blocking). Errors: those of the upstreams and strategies, with `param` naming the
-/// model or route.
+/// Starts local models (blocking) and reads trained routers. Errors: those of the upstreams, strategies and
+/// routers, with `param` naming the model or route.
 Result<RuntimePtr> build_runtime(const Config& config, UpstreamResources& resources, Clock& clock,
                                  const RuntimeOptions& options = {});
 

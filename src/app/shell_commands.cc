@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "app/player.h"
 #include "app/report_text.h"
+#include "app/route_router.h"
 #include "config/options.h"
 #include "net/http_client.h"
 #include "strategy/strategy.h"
@@ -180,8 +181,9 @@ int config_command(const ConfigFlags& flags) {
   if (!flags.check.empty()) {
     const auto config = load_config(flags.check);
     if (!config) return complain(config.error(), 2);
+    RouterFiles routers;
     for (const auto& [name, route] : config->routes) {
-      const auto made = make_serving_strategy(route.strategy, route.strategy_options);
+      const auto made = make_route_strategy(route, routers, {});
       if (!made) return complain(made.error(), 2);
     }
     for (const auto& warning : config_warnings(*config)) std::cerr << "brevet: warning: " << warning << "\n";
@@ -191,15 +193,23 @@ int config_command(const ConfigFlags& flags) {
   }
   std::cout << default_config_yaml()
             << "\n# Strategies and their options (routes.NAME.strategy: {name: NAME, OPTION: VALUE}):\n";
-  for (const auto& kind : strategies()) {
-    std::cout << "#\n# " << kind.name << (kind.shadow_plan ? " (a shadow plan)" : "") << ": " << kind.summary
-              << "\n";
-    for (const auto& option : kind.options) {
+  const auto print = [](const std::vector<OptionSpec>& options) {
+    for (const auto& option : options) {
       std::string bounds;
       if (option.low && option.high) bounds = fmt::format(" ({} to {})", *option.low, *option.high);
       std::cout << fmt::format("#   {}: {}{}   {}\n", option.name, value_text(option.fallback), bounds,
                                option.help);
     }
+  };
+  for (const auto& kind : strategies()) {
+    std::cout << "#\n# " << kind.name << (kind.shadow_plan ? " (a shadow plan)" : "") << ": " << kind.summary
+              << "\n";
+    print(kind.options);
+    if (!kind.make_trained) continue;
+    std::cout << "#   router: the file of a trained router, relative to this one\n";
+    if (kind.trained_options.empty()) continue;
+    std::cout << "#   with a router, instead of the above:\n";
+    print(kind.trained_options);
   }
   return 0;
 }

@@ -1,0 +1,40 @@
+// The trained routers that a configuration names: read, made, and checked against their routes.
+//
+// Used when a configuration is loaded or checked. Reads files.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "config/options.h"
+#include "router/router.h"
+#include "strategy/strategy.h"
+
+namespace brevet {
+
+/// Each file is read once, however many routes name it.
+class RouterFiles {
+ public:
+  /// Errors: those of read_artefact and make_router.
+  Result<RouterPtr> load(const std::string& path);
+
+ private:
+  std::map<std::string, RouterPtr> loaded_;
+};
+
+struct RouteStrategy {
+  StrategyPtr strategy;
+  /// As Route::at_threshold.
+  std::function<Result<StrategyPtr>(double)> at_threshold;
+};
+
+/// The strategy of a route with its router, if it names one. `encoder_hash` is that of the features that it
+/// will see; empty = not known here, and not checked. Errors: those of RouterFiles, check_router_place and
+/// make_serving_strategy, bad_configuration.
+Result<RouteStrategy> make_route_strategy(const RouteOptions& options, RouterFiles& files,
+                                          const std::optional<std::string>& encoder_hash);
+
+}  // namespace brevet
