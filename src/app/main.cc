@@ -9,6 +9,7 @@
 #include "app/battles_command.h"
 #include "app/commands.h"
 #include "app/record_command.h"
+#include "app/train_command.h"
 #include "base/log.h"
 #include "upstream/upstream_command.h"
 
@@ -182,12 +183,14 @@ int run(int argc, char** argv) {
   play_app->add_flag("!--no-guides", play.guides, "Do not let the strong model write guides");
   play_app->callback([&] { status = play_command(play); });
 
-  EvalFlags eval;
+  std::string typed;
   for (int i = 0; i < argc; ++i) {
     const std::string word = argv[i];
     const bool plain = word.find_first_of(" {};*?'\"$") == std::string::npos;
-    eval.command += (i > 0 ? " " : "") + (i == 0 ? "brevet" : plain ? word : "'" + word + "'");
+    typed += (i > 0 ? " " : "") + (i == 0 ? "brevet" : plain ? word : "'" + word + "'");
   }
+  EvalFlags eval;
+  eval.command = typed;
   auto* eval_app = app.add_subcommand(
       "eval",
       "What strategies would have cost on recorded outcomes, how good they would have been, how sure");
@@ -247,6 +250,8 @@ int run(int argc, char** argv) {
   eval_app->callback([&] { status = eval_command(eval); });
 
   add_battles_command(app, status);
+  add_train_command(app, typed, status);
+  add_router_command(app, status);
   add_record_command(app, status);
 
   UpstreamCommand upstream;
@@ -326,17 +331,41 @@ int run(int argc, char** argv) {
   }
 
   CalibrateFlags calibrate;
+  RouterCalibrationFlags by_router;
   auto* calibrate_app = app.add_subcommand("calibrate", "Thresholds from your own outcomes");
   calibrate_app
       ->add_option("threshold", calibrate.what, "min_agreement (adaptive, the default) or tau_skill (rar)")
       ->check(CLI::IsMember({"min_agreement", "tau_skill"}));
-  calibrate_app->add_option("--data-dir", calibrate.data_dir, "Data folder of the gateway");
+  auto* folder = calibrate_app->add_option("--data-dir", calibrate.data_dir, "Data folder of the gateway");
   calibrate_app->add_option("--tenant", calibrate.tenant, "One tenant only");
   calibrate_app->add_option("--target", calibrate.target, "Wanted agreement of what the weak model serves")
       ->check(CLI::Range(0.0, 1.0));
   calibrate_app->add_option("--confidence", calibrate.confidence, "Of the lower bound that must reach it")
       ->check(CLI::Range(0.5, 0.9999));
-  calibrate_app->callback([&] { status = calibrate_command(calibrate); });
+  calibrate_app
+      ->add_option("--router", by_router.router, "Of this trained router, on outcomes that did not teach it")
+      ->check(CLI::ExistingFile);
+  calibrate_app->add_option("--data", by_router.source.data, "With --router: recorded outcomes");
+  calibrate_app->add_option("--prices", by_router.source.prices, "Price file for outcomes without costs")
+      ->check(CLI::ExistingFile);
+  calibrate_app->add_option("--strong-share", by_router.strong_share, "Wanted share of strong calls")
+      ->check(CLI::Range(0.0, 1.0));
+  calibrate_app->add_option("--quality", by_router.quality, "Wanted share of always-strong's quality")
+      ->check(CLI::Range(0.0, 1.0));
+  calibrate_app->add_option("--budget-usd-per-day", by_router.budget_usd_per_day, "Wanted cost at most")
+      ->check(CLI::NonNegativeNumber);
+  calibrate_app->add_option("--requests-per-day", by_router.requests_per_day, "For the budget")
+      ->check(CLI::PositiveNumber);
+  calibrate_app->add_option("--seed", by_router.seed, "Which outcomes choose and which check");
+  calibrate_app->callback([&, folder] {
+    if (by_router.router.empty()) {
+      status = calibrate_command(calibrate);
+      return;
+    }
+    if (folder->count() > 0) by_router.source.data_dir = calibrate.data_dir;
+    by_router.source.tenant = calibrate.tenant;
+    status = calibrate_router(by_router);
+  });
 
   ModelsFlags models;
   add_models_command(app, models, status);

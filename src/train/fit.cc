@@ -328,12 +328,31 @@ Known known(const std::vector<float>& score, const std::vector<float>& label,
   return out;
 }
 
+/// At even ranks from the smallest to the largest, interpolated; `values` is not empty.
+std::vector<float> quantiles_of(std::vector<float> values) {
+  constexpr std::size_t kQuantiles = 101;
+  std::sort(values.begin(), values.end());
+  std::vector<float> quantiles(kQuantiles);
+  for (std::size_t q = 0; q < kQuantiles; ++q) {
+    const double at = static_cast<double>(q) / (kQuantiles - 1) * static_cast<double>(values.size() - 1);
+    const auto below = static_cast<std::size_t>(at);
+    const auto above = std::min(below + 1, values.size() - 1);
+    quantiles[q] =
+        values[below] + static_cast<float>(at - static_cast<double>(below)) * (values[above] - values[below]);
+  }
+  return quantiles;
+}
+
 void add_calibration(Artefact& artefact, const FitData& data, const Labelled& labelled,
                      const OutOfFold& raw) {
   auto& measured = artefact.info.measured;
   const auto need = known(raw.need, labelled.need, labelled.fold);
   const auto calibrated = calibrate_scores(need.score, need.label, need.fold);
   artefact.tensors["calibration.need"] = tensor_of(calibrated.curve);
+  // What it will say of requests like these, so that a threshold can be named for a share of them.
+  std::vector<float> said;
+  for (const float raw_need : need.score) said.push_back(static_cast<float>(calibrated.curve.at(raw_need)));
+  artefact.tensors["need.quantiles"] = tensor_of(quantiles_of(std::move(said)));
   measured.emplace_back("n", static_cast<double>(need.label.size()));
   if (!data.quality.empty()) {
     std::vector<float> weak, strong;
@@ -368,7 +387,6 @@ void add_familiarity(Artefact& artefact, const Matrix& x, const std::vector<std:
                      std::uint64_t seed) {
   constexpr std::size_t kRowsPerCentroid = 20;
   constexpr std::size_t kCentroidsMax = 128;
-  constexpr std::size_t kQuantiles = 101;
   const auto count = [=](std::size_t rows) {
     return std::clamp<std::size_t>(rows / kRowsPerCentroid, 1, kCentroidsMax);
   };
@@ -381,17 +399,8 @@ void add_familiarity(Artefact& artefact, const Matrix& x, const std::vector<std:
     const auto nearest = nearest_similarity(rows_of(x, out), topics.centroids);
     similarity.insert(similarity.end(), nearest.begin(), nearest.end());
   }
-  std::sort(similarity.begin(), similarity.end());
-  std::vector<float> quantiles(kQuantiles);
-  for (std::size_t q = 0; q < kQuantiles; ++q) {
-    const double at = static_cast<double>(q) / (kQuantiles - 1) * static_cast<double>(similarity.size() - 1);
-    const auto below = static_cast<std::size_t>(at);
-    const auto above = std::min(below + 1, similarity.size() - 1);
-    quantiles[q] = similarity[below] + static_cast<float>(at - static_cast<double>(below)) *
-                                           (similarity[above] - similarity[below]);
-  }
   artefact.tensors["familiarity.centroids"] = tensor_of(k_means(x, count(x.rows), seed).centroids);
-  artefact.tensors["familiarity.quantiles"] = tensor_of(std::move(quantiles));
+  artefact.tensors["familiarity.quantiles"] = tensor_of(quantiles_of(std::move(similarity)));
 }
 
 std::vector<double> mean_costs(const FitData& data) {

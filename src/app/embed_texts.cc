@@ -1,0 +1,109 @@
+#include "app/embed_texts.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "app/commands.h"
+#include "app/paths.h"
+#include "base/async.h"
+#include "features/embedding_file.h"
+#include "features/embedding_pool.h"
+#include "features/encoder.h"
+#include "features/lexical.h"
+
+namespace brevet {
+namespace {
+
+constexpr std::size_t kInFlight = 256;
+
+Task<void> embed_one(EmbeddingPool* pool, std::string text, RequestFeatures* into, std::size_t* failed) {
+  auto embedded = co_await pool->embed(std::move(text));
+  if (embedded) {
+    into->embedding = std::move(*embedded);
+  } else {
+    ++*failed;
+  }
+}
+
+class Embedder final : public TextEmbedder {
+ public:
+  Embedder(std::unique_ptr<EmbeddingPool> pool, std::unique_ptr<EmbeddingPool> kept)
+      : pool_(std::move(pool)), kept_(std::move(kept)) {}
+  const std::string& encoder_hash() const override { return pool_->encoder().hash(); }
+
+  Result<std::vector<RequestFeatures>> embed(const std::vector<std::string>& texts) override {
+    std::vector<RequestFeatures> out(texts.size());
+    std::size_t failed = 0;
+    asio::io_context context(1);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      auto text = embedding_text(pool_->encoder().tokenizer(), texts[i], {});
+      out[i].statistics = text_statistics(texts[i]);
+      out[i].words = lexical_features(text);
+      // An empty text has no embedding, here as in serving.
+      if (!text.empty())
+        asio::co_spawn(context, embed_one(kept_.get(), std::move(text), &out[i], &failed), asio::detached);
+      if (i % kInFlight != kInFlight - 1 && i + 1 < texts.size()) continue;
+      context.run();
+      context.restart();
+      tell(i + 1, texts.size());
+      if (interrupted()) {
+        end_line();
+        return fail(ErrorKind::kCancelled, "interrupted",
+                    "Interrupted while texts were embedded; those that are done are kept.");
+      }
+    }
+    end_line();
+    if (failed > 0) {
+      return fail(ErrorKind::kInternal, "encoder_failed",
+                  fmt::format("{} of {} texts could not be embedded.", failed, texts.size()));
+    }
+    return out;
+  }
+
+ private:
+  void tell(std::size_t done, std::size_t all) {
+    const auto now = std::chrono::steady_clock::now();
+    const bool terminal = isatty(STDERR_FILENO) != 0;
+    if (now - last_ < (terminal ? std::chrono::milliseconds(200) : std::chrono::milliseconds(10'000))) return;
+    last_ = now;
+    fmt::print(stderr, "{}embedded {} of {} texts{}", terminal ? "\r\033[K" : "", done, all,
+               terminal ? "" : "\n");
+    drawn_ = terminal;
+    std::fflush(stderr);
+  }
+  void end_line() {
+    if (drawn_) fmt::print(stderr, "\r\033[K");
+    drawn_ = false;
+  }
+
+  std::unique_ptr<EmbeddingPool> pool_;
+  std::unique_ptr<EmbeddingPool> kept_;  // wraps pool_
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  bool drawn_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<TextEmbedder>> make_text_embedder(int threads) {
+  EncoderOptions encoder;
+  encoder.folder = encoder_folder();
+  auto made = make_encoder(encoder);
+  if (!made) return fail(made.error());
+  EmbeddingPoolOptions options;
+  options.threads =
+      threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  auto pool = make_embedding_pool(*made, options);
+  const auto folder = eval_cache_folder();
+  std::error_code ignored;
+  std::filesystem::create_directories(folder, ignored);
+  auto kept = make_embedding_file(*pool, {folder + "/embeddings-" + (*made)->hash().substr(0, 16) + ".bin"});
+  if (!kept) return fail(kept.error());
+  return std::make_unique<Embedder>(std::move(pool), std::move(*kept));
+}
+
+}  // namespace brevet
