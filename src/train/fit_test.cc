@@ -5,8 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "router/predictor.h"
 #include "train/rank_calibration.h"
@@ -178,6 +180,62 @@ TEST(Fit, BattlesAloneTeachTheKindsOfComparisons) {
     EXPECT_GT(measured(**artefact, "auroc"), .65) << kind;
   }
   EXPECT_EQ(fit_router(data, {.kind = "svm"}).error().code, "too_few_labels");
+}
+
+TEST(Fit, TheRouterMadeOfItKnowsWhatIsUnlikeEverythingSeen) {
+  const auto artefact = fit_router(planted_data({.requests = 800}), {.kind = "bert_head"});
+  ASSERT_TRUE(artefact);
+  const auto router = make_router(*artefact);
+  ASSERT_TRUE(router) << router.error().message;
+  const auto fresh = planted_data({.requests = 600, .seed = 4});
+  double mean = 0;
+  for (const auto& request : fresh.features) mean += (*router)->predict(request)->familiarity / 600;
+  // Uniform in 0..1 for requests like the fitted: standard error .29 / sqrt(600) = .012, and as much again
+  // from the 800 quantiles.
+  EXPECT_NEAR(mean, .5, .08);
+  SeededRandom random(9);
+  double far = 0;
+  for (int k = 0; k < 100; ++k) {
+    Embedding e(24);
+    double length = 0;
+    for (auto& v : e) v = static_cast<float>(random.normal()), length += static_cast<double>(v) * v;
+    for (auto& v : e) v /= static_cast<float>(std::sqrt(length));
+    RequestFeatures request;
+    request.embedding = std::make_shared<const Embedding>(std::move(e));
+    far += (*router)->predict(request)->familiarity / 100;
+  }
+  EXPECT_LT(far, .1) << "directions of no topic";
+  EXPECT_FALSE((*router)->predict(RequestFeatures{})) << "nothing is known without an embedding";
+}
+
+TEST(Fit, SampledAnswersTellTheThreeLabelsApart) {
+  auto data = planted_data({.requests = 300});
+  SeededRandom random(12);
+  data.samples.resize(2);
+  for (std::size_t i = 0; i < 300; ++i) {
+    const double level = .2 + .5 * data.quality[0][i];
+    data.samples[0].emplace_back();
+    data.samples[1].emplace_back();
+    for (int k = 0; k < 5; ++k) {
+      data.samples[0].back().push_back(
+          static_cast<float>(std::clamp(level + .1 * random.normal(), 0.0, 1.0)));
+      data.samples[1].back().push_back(static_cast<float>(std::clamp(.8 + .05 * random.normal(), 0.0, 1.0)));
+    }
+  }
+  std::map<std::string, std::vector<float>> weights;
+  for (const char* kind : {"hybrid_det", "hybrid_prob", "hybrid_trans"}) {
+    const auto artefact = fit_router(data, {.kind = kind});
+    ASSERT_TRUE(artefact) << artefact.error().message;
+    EXPECT_EQ(measured(**artefact, "labels_coincide"), 0);
+    weights[kind] = (*artefact)->tensors.at("weights").values;
+    if (std::string(kind) == "hybrid_trans") {
+      // Weak is .1 or .6 behind: forgiving a gap in between spreads the labels best.
+      EXPECT_GT(measured(**artefact, "t_star"), .05);
+      EXPECT_LT(measured(**artefact, "t_star"), .6);
+    }
+  }
+  EXPECT_NE(weights["hybrid_det"], weights["hybrid_prob"]);
+  EXPECT_NE(weights["hybrid_prob"], weights["hybrid_trans"]);
 }
 
 }  // namespace
