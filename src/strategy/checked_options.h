@@ -1,6 +1,6 @@
 // Options against a table of them: what make_strategy() does first, for those who have a table of their own.
 //
-// Used by eval, whose strategies also take the options of a router's fit. Pure.
+// Used by train for the options of a fit, and by eval, whose strategies also take those. Pure.
 #pragma once
 
 #include <string_view>

@@ -8,11 +8,11 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <optional>
 #include <set>
 
 #include "features/lexical.h"
 #include "router/predictor.h"
+#include "strategy/checked_options.h"
 #include "train/fit_kinds.h"
 #include "train/folds.h"
 #include "train/k_means.h"
@@ -26,46 +26,6 @@ constexpr int kFoldsMin = 2;
 constexpr int kFoldsMax = 50;
 /// A calibration on fewer comparisons of weak and strong says nothing.
 constexpr std::size_t kNeedLabelsMin = 30;
-
-Result<OptionValues> complete_options(const FitKind& kind, const OptionValues& given) {
-  OptionValues complete;
-  std::vector<std::string> names;
-  for (const auto& spec : kind.options) {
-    complete[spec.name] = spec.fallback;
-    names.push_back(spec.name);
-  }
-  for (const auto& entry : given) {
-    const auto spec = std::find_if(kind.options.begin(), kind.options.end(),
-                                   [&](const OptionSpec& row) { return row.name == entry.first; });
-    if (spec == kind.options.end()) {
-      return fail(ErrorKind::kCallerInvalid, "unknown_option",
-                  fmt::format("Router '{}' has no option '{}'; it has: {}.", kind.name, entry.first,
-                              names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))),
-                  entry.first);
-    }
-    OptionValue value = entry.second;
-    if (std::holds_alternative<double>(spec->fallback) && std::holds_alternative<std::int64_t>(value)) {
-      value = static_cast<double>(std::get<std::int64_t>(value));
-    }
-    std::optional<double> number;
-    if (const auto* d = std::get_if<double>(&value)) number = *d;
-    if (const auto* i = std::get_if<std::int64_t>(&value)) number = static_cast<double>(*i);
-    const double low = spec->low.value_or(-1e300);
-    const double high = spec->high.value_or(1e300);
-    if (value.index() != spec->fallback.index() || (number && !(*number >= low && *number <= high))) {
-      const std::string wanted = number || std::holds_alternative<double>(spec->fallback) ||
-                                         std::holds_alternative<std::int64_t>(spec->fallback)
-                                     ? fmt::format("a number between {} and {}", low, high)
-                                 : std::holds_alternative<bool>(spec->fallback) ? "true or false"
-                                                                                : "a text";
-      return fail(ErrorKind::kCallerInvalid, "bad_option",
-                  fmt::format("Option '{}' of router '{}' must be {}.", spec->name, kind.name, wanted),
-                  spec->name);
-    }
-    complete[entry.first] = std::move(value);
-  }
-  return complete;
-}
 
 bool finite(const Embedding& embedding) {
   return std::all_of(embedding.begin(), embedding.end(), [](float v) { return std::isfinite(v); });
@@ -432,7 +392,7 @@ Result<std::shared_ptr<const Artefact>> fit_router(const FitData& data, const Fi
         ErrorKind::kCallerInvalid, "unknown_router",
         fmt::format("There is no router kind '{}'. Known are: {}.", options.kind, fmt::join(names, ", ")));
   }
-  const auto complete = complete_options(kind->kind, options.options);
+  const auto complete = checked_options(kind->kind.name, kind->kind.options, options.options);
   if (!complete) return fail(complete.error());
   if (options.folds < kFoldsMin || options.folds > kFoldsMax) {
     return fail(ErrorKind::kCallerInvalid, "bad_option",
