@@ -132,6 +132,22 @@ class Routers(unittest.TestCase):
         self.assertEqual(status, 2, "everything taught it")
         self.assertIn("too_few_outcomes", error)
 
+    def test_battles_teach_as_well(self):
+        battles = self.folder + "/made.battles.jsonl"
+        self.assertEqual(brevet("battles", "--data", self.data + "@weak,strong", "--out", battles)[0], 0)
+        out = self.folder + "/battles.router"
+        status, said, error = brevet("train", "mf", "--battles", battles, "--models", "weak,strong", "--out", out,
+                                     cache=self.folder + "/cache")
+        self.assertEqual(status, 0, error)
+        self.assertIn("made.battles.jsonl (battles)", said)
+        self.assertRegex(said, r"APGR not known, AUROC 0\.[89]\d*")
+        status, _, error = brevet("calibrate", "--router", out, "--data", self.more + "@weak,strong", "--strong-share", ".5",
+                                  cache=self.folder + "/cache")
+        self.assertEqual(status, 0, error)
+        status, _, error = brevet("train", "mf", "--battles", battles, "--out", out, cache=self.folder + "/cache")
+        self.assertEqual(status, 2)
+        self.assertIn("(models_needed", error)
+
     def test_wrong_use_is_a_sentence(self):
         for arguments, code in (
                 (("train",), "missing_key"),
