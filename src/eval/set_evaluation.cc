@@ -13,6 +13,7 @@ namespace brevet {
 namespace {
 
 constexpr std::size_t kCurvePoints = 200;  ///< of a swept curve in the report
+constexpr const char* kKnnBaseline = "knn";
 
 double share_of(const Stream& stream) {
   const auto sum = [](const std::vector<std::uint16_t>& counts) {
@@ -64,7 +65,13 @@ double threshold_for(const SweptScores& scores, double share) {
   const auto wanted = static_cast<std::size_t>(std::llround(share * static_cast<double>(sorted.size())));
   if (wanted == 0) return std::numeric_limits<double>::infinity();
   if (wanted >= sorted.size()) return -std::numeric_limits<double>::infinity();
-  return sorted[wanted - 1];
+  // Equal scores go to strong together or not at all, whichever comes nearer.
+  const double at = sorted[wanted - 1];
+  const auto above = static_cast<std::size_t>(
+      std::lower_bound(sorted.begin(), sorted.end(), at, std::greater<>()) - sorted.begin());
+  const auto with = static_cast<std::size_t>(
+      std::upper_bound(sorted.begin(), sorted.end(), at, std::greater<>()) - sorted.begin());
+  return wanted - above < with - wanted ? std::nextafter(at, std::numeric_limits<double>::infinity()) : at;
 }
 
 std::vector<OrderedRequest> SetEvaluation::order_of(std::size_t seed) const {
@@ -133,8 +140,8 @@ Result<> SetEvaluation::fit() {
 }
 
 Result<> SetEvaluation::fit_routers() {
-  std::vector<const EvalStrategy*> wanted;
-  for (const auto& plan : plans_) {
+  std::vector<EvalStrategy*> wanted;
+  for (auto& plan : plans_) {
     if (plan.strategy.trained) wanted.push_back(&plan.strategy);
   }
   if (wanted.empty()) return {};
@@ -144,13 +151,18 @@ Result<> SetEvaluation::fit_routers() {
               [&](std::size_t i) { made[i] = fit_strategy(data, *wanted[i], options_.seed, options_.stop); });
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (!made[i]) return fail(made[i].error());
+    if (wanted[i]->text == kKnnBaseline && !made[i]->failure.empty()) {
+      wanted[i]->trained = false;
+      continue;
+    }
     routers_[wanted[i]->text] = std::move(*made[i]);
   }
   return {};
 }
 
 const FittedStrategy& SetEvaluation::fitted(const EvalStrategy& strategy) const {
-  return strategy.trained ? routers_.at(strategy.text) : fitted_;
+  const auto router = routers_.find(strategy.text);
+  return router != routers_.end() ? router->second : fitted_;
 }
 
 Result<std::size_t> SetEvaluation::add_tasks(const EvalStrategy& strategy, std::size_t seeds,
@@ -205,6 +217,13 @@ Result<> SetEvaluation::plan_streams() {
     Plan plan;
     plan.strategy = strategy;
     plan.kind = kind_of(strategy.name);
+    // The baseline is the router of that name, the better one of the two, where there is what it reads.
+    if (strategy.text == kKnnBaseline && pool_) {
+      plan.strategy.trained = true;
+      // A hundred neighbours of few labels would be all of them.
+      const auto labels = static_cast<std::int64_t>(set_->split().fitting.size());
+      plan.strategy.router_options["k"] = std::clamp<std::int64_t>(labels / 10, 5, 100);
+    }
     const auto& baselines = baseline_names();
     plan.baseline = std::find(baselines.begin(), baselines.end(), strategy.text) != baselines.end();
     if (plan.kind->swept) {
@@ -390,6 +409,8 @@ Result<> SetEvaluation::swept_row(const Plan& plan) {
   row.setting = fmt::format("strong_share={} on the {} questions", options_.at_strong_share,
                             scores->calibration.empty() ? "test" : "calibration");
   row.note = fmt::format("fitted on {} questions", own.labels);
+  if (plan.strategy.text == kKnnBaseline && !own.router)
+    add_note(row, "of what is remembered, not the router of that name");
   if (own.router) {
     const auto far = std::count_if(scores->agreement.begin(), scores->agreement.end(),
                                    [](double p) { return std::isnan(p); });
