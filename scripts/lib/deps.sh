@@ -13,7 +13,7 @@ BREVET_THIRD_PARTY="${BREVET_THIRD_PARTY:-$DEPS_ROOT/third_party}"
 export BREVET_THIRD_PARTY
 
 DEPS_DEBIAN_BUILD="build-essential cmake ninja-build ccache mold git unzip ca-certificates python3
-  libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libsimdjson-dev libsqlite3-dev libyaml-cpp-dev libeigen3-dev
+  libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libsimdjson-dev libsqlite3-dev libyaml-cpp-dev
   libcli11-dev libspdlog-dev libfmt-dev libexpected-dev libxxhash-dev zlib1g-dev libmimalloc-dev libgtest-dev libgmock-dev libbenchmark-dev"
 DEPS_DEBIAN_FULL="clang clang-format clang-tidy libclang-rt-14-dev nginx-light python3-venv"
 

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <set>
 
 #include "app/commands.h"
 #include "app/train_command.h"
 #include "base/random.h"
 #include "router/artefact.h"
+#include "strategy/trained.h"
 #include "train/router_threshold.h"
 
 namespace brevet {
@@ -106,21 +108,31 @@ int calibrate_router(const RouterCalibrationFlags& flags) {
                "questions are new to it.\n",
                flags.router);
   }
+  // A near-duplicate of a question that taught the router is not new to it either.
+  std::set<std::uint32_t> taught;
+  for (std::size_t i = 0; i < fit.features.size(); ++i) {
+    if (!fit.cluster.empty() && was_fitted(fitted, labelled->text_keys[i])) taught.insert(fit.cluster[i]);
+  }
   std::vector<RoutedOutcome> parts[2];
   std::size_t overlap = 0;
   std::size_t unknown = 0;
+  std::size_t always_strong = 0;
   for (std::size_t i = 0; i < fit.features.size(); ++i) {
-    if (was_fitted(fitted, labelled->text_keys[i])) {
+    if (was_fitted(fitted, labelled->text_keys[i]) ||
+        (!fit.cluster.empty() && taught.contains(fit.cluster[i]))) {
       ++overlap;
       continue;
     }
     const auto prediction = (*router)->predict(fit.features[i]);
-    if (!prediction || std::isnan(fit.quality[0][i]) || std::isnan(fit.quality[1][i])) {
+    if (std::isnan(fit.quality[0][i]) || std::isnan(fit.quality[1][i])) {
       ++unknown;
       continue;
     }
-    RoutedOutcome outcome{prediction->need_strong, fit.quality[0][i], fit.quality[1][i], std::nan(""),
-                          std::nan("")};
+    // As the strategy serves them.
+    const bool strange = !prediction || prediction->familiarity < kFamiliarityMin;
+    always_strong += strange ? 1 : 0;
+    RoutedOutcome outcome{strange ? kAlwaysStrong : prediction->need_strong, fit.quality[0][i],
+                          fit.quality[1][i], std::nan(""), std::nan("")};
     if (fit.cost_usd.size() == 2) {
       outcome.weak_cost_usd = fit.cost_usd[0][i];
       outcome.strong_cost_usd = fit.cost_usd[1][i];
@@ -129,10 +141,17 @@ int calibrate_router(const RouterCalibrationFlags& flags) {
     const auto cluster = fit.cluster.empty() ? static_cast<std::uint32_t>(i) : fit.cluster[i];
     parts[mix_bits(flags.seed, cluster) & 1].push_back(outcome);
   }
-  fmt::print("{} questions of {}; {} taught the router and are left out{}; {} choose, {} check.\n",
-             fit.features.size(), labelled->from, overlap,
-             unknown > 0 ? fmt::format(", {} have no prediction or no score", unknown) : "", parts[0].size(),
-             parts[1].size());
+  fmt::print(
+      "{} questions of {}; {} taught the router, or are near what did, and are left out{}; {} choose, {} "
+      "check.\n",
+      fit.features.size(), labelled->from, overlap,
+      unknown > 0 ? fmt::format(", {} have no score", unknown) : "", parts[0].size(), parts[1].size());
+  if (always_strong > 0) {
+    fmt::print(
+        "{} of them are unlike what the router learned from, or have no prediction: {} serves them "
+        "whatever the threshold.\n",
+        always_strong, pair[1]);
+  }
   const auto result = choose_router_threshold(parts[0], parts[1], *goal);
   if (!result) return complain(result.error(), 2);
   fmt::print("\n{:>10}  {:>20}  {:>7}  {:>26}  {:>10}\n", "threshold", "strong [95%]", "quality",
@@ -156,7 +175,7 @@ int calibrate_router(const RouterCalibrationFlags& flags) {
                check.cost_usd->low * flags.requests_per_day, check.cost_usd->high * flags.requests_per_day,
                pair[1], *check.strong_cost_usd * flags.requests_per_day);
   }
-  fmt::print("In the configuration: strategy: {{name: {}, router: {}, threshold: {:.6g}}}\n", info.kind,
+  fmt::print("In the configuration: strategy: {{name: {}, router: {}, threshold: {}}}\n", info.kind,
              flags.router, *result->threshold);
   return 0;
 }

@@ -173,7 +173,7 @@ int train(const TrainFlags& flags) {
              *hash);
   fmt::print("In the configuration, here for about half of the requests to {}:\n\n",
              info.configurations.back());
-  fmt::print("  strategy: {{name: {}, router: {}, threshold: {:.4f}}}\n  candidates: [{}]\n", info.kind,
+  fmt::print("  strategy: {{name: {}, router: {}, threshold: {}}}\n  candidates: [{}]\n", info.kind,
              flags.out, std::isnan(threshold) ? .1 : threshold, fmt::join(info.configurations, ", "));
   return 0;
 }

@@ -216,7 +216,8 @@ std::string pairwise_table(const EvalReport& report) {
                {"less b", 26, true},
                {"APGR [95%]", 21},
                {"CPT50 [95%]", 21},
-               {"AIQ [95%]", 21}});
+               {"AIQ [95%]", 21},
+               {"quality [95%]", 21}});
   for (std::size_t i = 0; i < report.pairwise.size();) {
     const auto& first = report.pairwise[i];
     std::string apgr = kNone, cpt50 = kNone, aiq = kNone, quality = kNone;

@@ -190,15 +190,15 @@ Result<std::size_t> SetEvaluation::add_tasks(const EvalStrategy& strategy, std::
     const auto& learning = options_.learning;
     const auto& from = set_->options();
     task.key = fmt::format(
-        "1|{}|{:016x}|{}|{}|{}|drop {}{}|without {}|fit {} {}|max {}|truth {}|seed {} {}|order {}|lag {}|"
+        "1|{}|{:016x}|{}|{}|{}|drop {}{}|without {}|fit {} {} {}|max {}|truth {}|seed {} {}|order {}|lag {}|"
         "learn {} {} {} {} {} {}|reasons {}|prices {}",
         std::string(BREVET_VERSION) + options_.build, set_->content_hash(), set_->encoder_hash(),
         fmt::join(set_->models(), ","), strategy.name + "{" + options + "}", from.drop.contaminated,
-        from.drop.duplicates, from.without_subject, from.fit_labels, from.calibration_labels,
-        from.questions_max, from.truth_signal, options_.seed, seed, order_text(options_.order), options_.lag,
-        learning.budget_share, learning.allowance.pico_usd, learning.spot_check_share, learning.guides,
-        learning.guides_tried_max, learning.judge, task.plan.keep_reasons,
-        from.prices ? from.prices->version() : "none");
+        from.drop.duplicates, from.without_subject, from.fit_labels, from.fit_labels_max,
+        from.calibration_labels, from.questions_max, from.truth_signal, options_.seed, seed,
+        order_text(options_.order), options_.lag, learning.budget_share, learning.allowance.pico_usd,
+        learning.spot_check_share, learning.guides, learning.guides_tried_max, learning.judge,
+        task.plan.keep_reasons, from.prices ? from.prices->version() : "none");
     tasks_.push_back(std::move(task));
   }
   return first;

@@ -80,6 +80,7 @@ void SetEvaluation::many_row(const Plan& plan) {
       cost[m].push_back(paid ? paid->usd() : kNaN);
     }
     costs = costs && !has_unknown(cost[m]);
+    for (const auto question : calibration_questions) costs = costs && set_->cost(question, m).amount;
   }
   const auto values =
       costs ? values_to_try(expected) : std::vector<double>{std::numeric_limits<double>::infinity()};
@@ -95,7 +96,7 @@ void SetEvaluation::many_row(const Plan& plan) {
       double sum = 0;
       for (std::size_t q = 0; q < calibration_questions.size(); ++q) {
         const auto paid = set_->cost(calibration_questions[q], model_of(q)).amount;
-        sum += paid ? paid->usd() : kNaN;
+        sum += paid ? paid->usd() : 0;  // of all candidates alike, or `costs` is false
       }
       return sum / static_cast<double>(calibration_questions.size());
     };

@@ -128,8 +128,12 @@ Result<> SetEvaluation::add_studies() {
       row.splits = options_.splits;
       for (std::size_t f = 0; f < study_figures().size(); ++f) {
         auto& figure = row.*study_figures()[f];
-        // What a study has not (calibration of what is remembered) stays that of the first split.
-        if (figures.of[k][f] || i > 0) figure = figures.of[k][f];
+        // Of what is remembered a study has no calibration: that stays of the first split. Any other figure
+        // that some split does not have is not known.
+        const auto member = study_figures()[f];
+        const bool calibration =
+            member == &StrategyRow::brier || member == &StrategyRow::ece || member == &StrategyRow::auroc;
+        if (figures.of[k][f] || i > 0 || !calibration) figure = figures.of[k][f];
         if (figure) figure->n = row.n;
       }
       row.verdict = verdict_of(row.shuffle_gain);

@@ -457,6 +457,10 @@ class Flow final : public RequestFlow {
     if (!parts_.shadows || !decision.learn || decision.state != DecisionState::kServed ||
         decision.accepted < 0)
       return std::nullopt;
+    // What is learned is of the weak model and the reference; another candidate's answer says nothing of
+    // either.
+    const auto& served = decision.served()->configuration.model;
+    if (served != run.route->weak.model && served != run.route->reference.model) return std::nullopt;
     if (run.request->hash.empty() || run.route->shadow_plan->not_applicable(*run.view)) return std::nullopt;
     if (!run.evidence.exact)
       run.evidence.exact.emplace(run.snapshot->find_exact(decision.partition, run.request->hash));

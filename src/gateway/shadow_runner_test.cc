@@ -149,6 +149,48 @@ TEST(Shadow, SpotChecksAskTheReferenceAndLogTheCoin) {
   EXPECT_STREQ(world.outcomes.decisions.front()->draws[0].what, "spot_check");
 }
 
+/// Calls the second of three candidates, as a router over many models may.
+class CallsTheMiddle final : public Strategy {
+ public:
+  const std::string& name() const override { return name_; }
+  std::optional<Reason> not_applicable(const RequestView&) const override { return std::nullopt; }
+  Step next(const Turn& turn, Draws&) const override {
+    Step step;
+    step.reason = {"middle", "The middle one."};
+    if (turn.attempts.empty()) {
+      Call call;
+      call.configuration = turn.view.candidates[1];
+      call.delivery = Delivery::kStream;
+      Calls calls;
+      calls.calls.push_back(std::move(call));
+      step.what = std::move(calls);
+    } else {
+      step.what = Accept{0};
+    }
+    return step;
+  }
+
+ private:
+  const std::string name_ = "calls_the_middle";
+};
+
+TEST(Shadow, AnAnswerOfAnotherCandidateTeachesNothingOfTheWeakOne) {
+  World world;
+  world.middle = std::make_shared<testing_fakes::FakeModel>("middle-2026");
+  world.middle->fallback.text = "The answer is 41.";
+  world.learn();
+  world.route.learning.spot_check_share = 1;
+  Configuration middle;
+  middle.model = "middle";
+  world.route.candidates = {world.route.weak, middle, world.route.reference};
+  world.route.strategy = std::make_shared<CallsTheMiddle>();
+  const auto decision = world.serve(World::request());
+  ASSERT_TRUE(decision->served());
+  EXPECT_EQ(decision->served()->configuration.model, "middle");
+  EXPECT_THAT(world.outcomes.shadows, IsEmpty());
+  EXPECT_EQ(world.strong->calls.size(), 0u) << "no spot check of what the weak model did not say";
+}
+
 TEST(Shadow, AFullQueueASpentBudgetAndAMissingPlaceDrawNoCoin) {
   for (const auto why : {ShadowRefusal::kQueueFull, ShadowRefusal::kBudget, ShadowRefusal::kNoPlace}) {
     World world;

@@ -232,6 +232,7 @@ struct World {
   asio::io_context context{1};
   std::shared_ptr<FakeModel> weak = std::make_shared<FakeModel>("weak-2026");
   std::shared_ptr<FakeModel> strong = std::make_shared<FakeModel>("strong-2026");
+  std::shared_ptr<FakeModel> middle;  ///< a third one, where a test makes it
   FakeFeatures features;
   FakeOutcomes outcomes;
   ManualClock clock{Instant{std::chrono::hours(24 * 365)}};
@@ -275,6 +276,7 @@ struct World {
     auto out = std::make_shared<Runtime>();
     out->models["weak"] = {"weak", "weak-2026", weak, local_weak, true, false};
     out->models["strong"] = {"strong", "strong-2026", strong, false, false, false};
+    if (middle) out->models["middle"] = {"middle", "middle-2026", middle, false, false, false};
     out->routes["auto"] = std::make_shared<const Route>(route);
     return out;
   }

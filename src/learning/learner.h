@@ -83,7 +83,8 @@ class Learner : public OutcomeSink {
   /// A journal number that no stored decision has: the first that this process may use.
   virtual std::uint64_t first_number() const = 0;
   /// Blocks until everything handed over before is committed and published, or can not be. False on the
-  /// latter. What snapshot() returns then is for any thread, whatever MemoryOptions::readers says.
+  /// latter. Of an inline learner, what snapshot() returns then is for any thread, whatever
+  /// MemoryOptions::readers says.
   virtual bool flush() = 0;
   /// Commits what is queued and ends the thread; idempotent, called by the destructor.
   virtual void stop() = 0;

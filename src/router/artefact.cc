@@ -1,5 +1,6 @@
 #include "router/artefact.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <limits>
 
 #include "base/random.h"
+#include "base/temporary_name.h"
 
 namespace brevet {
 namespace {
@@ -306,13 +308,19 @@ Result<std::string> write_artefact(const Artefact& artefact, const std::string& 
                 fmt::format("Cannot write the router file {}: {}.", path, why), "--out");
   };
   const auto bytes = artefact_bytes(artefact);
-  const auto temporary = fmt::format("{}.{}.tmp", path, ::getpid());
+  if (bytes.size() > kFileBytesMax)
+    return unwritable(fmt::format("it would have more than {} bytes, which nobody reads", kFileBytesMax));
+  const auto temporary = temporary_name(path);
   std::error_code failed;
   {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
     out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     out.close();
-    if (!out) {
+    // On the disk before the name is: a power cut must not leave an empty file under a router's name.
+    const int descriptor = out ? ::open(temporary.c_str(), O_RDONLY | O_CLOEXEC) : -1;
+    const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+    if (descriptor >= 0) ::close(descriptor);
+    if (!synced) {
       std::filesystem::remove(temporary, failed);
       return unwritable("the folder is missing, read-only or full");
     }

@@ -1,6 +1,7 @@
 // ensemble: a forest over the shape of the text, components of its embedding, and what three cheap linear
 // routers say (embedding, shape, words). Fitted by train/fit_ensemble.cc, where the evidence is told. Tens of
 // microseconds.
+#include <cmath>
 #include <vector>
 
 #include "memory/simd.h"
@@ -130,13 +131,16 @@ Result<PredictorPtr> make_ensemble_predictor(const ArtefactPtr& artefact) {
     const float feature = parts.nodes->values[3 * k];
     const float next = parts.nodes->values[3 * k + 2];
     // Children lie behind their parent, so that every walk ends.
-    const bool sound = feature < 0 ? feature == -1 && next >= 0 && next < leaves
-                                   : feature < width && next > static_cast<float>(k) && next + 1 < nodes;
+    const bool whole = feature == std::floor(feature) && next == std::floor(next);
+    const bool sound =
+        whole && (feature < 0 ? feature == -1 && next >= 0 && next < leaves
+                              : feature < width && next > static_cast<float>(k) && next + 1 < nodes);
     if (!sound) return corrupt_router(*artefact, "forest.nodes");
   }
   if (parts.roots->shape[0] < 1) return corrupt_router(*artefact, "forest.roots");
   for (const float root : parts.roots->values) {
-    if (!(root >= 0 && root < nodes)) return corrupt_router(*artefact, "forest.roots");
+    if (!(root >= 0 && root < nodes && root == std::floor(root)))
+      return corrupt_router(*artefact, "forest.roots");
   }
   return std::make_unique<EnsemblePredictor>(artefact, parts);
 }

@@ -65,9 +65,11 @@ Result<PredictorPtr> make_sw_ranking_predictor(const ArtefactPtr& artefact) {
   if (!tiers) return fail(tiers.error());
   const float count = (*tiers)->values[0];
   constexpr float kTiersMax = 64;
-  if (!(count >= 1 && count <= kTiersMax)) return corrupt_router(*artefact, "tiers");
+  const auto whole = [](float value) { return value == std::floor(value); };
+  if (!(count >= 1 && count <= kTiersMax && whole(count))) return corrupt_router(*artefact, "tiers");
   for (std::size_t k = 1; k < 3; ++k) {
-    if (!((*tiers)->values[k] >= 0 && (*tiers)->values[k] < count)) return corrupt_router(*artefact, "tiers");
+    const float tier = (*tiers)->values[k];
+    if (!(tier >= 0 && tier < count && whole(tier))) return corrupt_router(*artefact, "tiers");
   }
   RowEntries wins;
   wins.sums = static_cast<std::size_t>(count) * static_cast<std::size_t>(count);
@@ -77,7 +79,8 @@ Result<PredictorPtr> make_sw_ranking_predictor(const ArtefactPtr& artefact) {
     const float* battle = (*battles)->values.data() + b * 4;
     // In the order of rows, so that each row's entries lie together.
     const bool sound = battle[0] >= before && battle[0] < static_cast<float>(n) && battle[1] >= 0 &&
-                       battle[1] < count && battle[2] >= 0 && battle[2] < count && battle[3] > 0;
+                       battle[1] < count && battle[2] >= 0 && battle[2] < count && battle[3] > 0 &&
+                       whole(battle[0]) && whole(battle[1]) && whole(battle[2]);
     if (!sound) return corrupt_router(*artefact, "battles");
     before = battle[0];
     ++wins.begin[static_cast<std::size_t>(battle[0]) + 1];

@@ -88,6 +88,10 @@ TEST(Predictor, ImpossibleNumbersAreRefused) {
   EXPECT_EQ(with("ensemble", "forest.nodes", 0, 500), "router_corrupt") << "no such feature";
   EXPECT_EQ(with("ensemble", "forest.nodes", 5, 2), "router_corrupt") << "no such leaf";
   EXPECT_EQ(with("ensemble", "forest.roots", 0, 3), "router_corrupt");
+  EXPECT_EQ(with("ensemble", "forest.nodes", 2, .5F), "router_corrupt") << "a node that is its own child";
+  EXPECT_EQ(with("ensemble", "forest.roots", 0, .5F), "router_corrupt");
+  EXPECT_EQ(with("sw_ranking", "tiers", 0, 2.5F), "router_corrupt") << "half a tier";
+  EXPECT_EQ(with("sw_ranking", "battles", 1, .5F), "router_corrupt");
   EXPECT_EQ(with("ensemble", "words.index", 1, 3), "router_corrupt") << "not increasing";
   auto artefact = sound("svm");
   artefact.info.kind = "unheard_of";

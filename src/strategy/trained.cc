@@ -162,7 +162,7 @@ std::vector<OptionSpec> trained_options() {
           {"value_usd", 0.0, 0.0, 1e6,
            "what a right answer is worth in USD: the candidate with the largest value - cost serves, of any "
            "number; 0 = decide by threshold"},
-          {"familiarity_min", .01, 0.0, 1.0,
+          {"familiarity_min", kFamiliarityMin, 0.0, 1.0,
            "requests further from the training data than all but this share of it go to the reference; 0 = "
            "none do"},
           weak_on_reference_failure_option()};

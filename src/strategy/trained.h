@@ -14,6 +14,9 @@
 
 namespace brevet {
 
+/// familiarity_min of a trained strategy that does not say it: less familiar requests go to the reference.
+inline constexpr double kFamiliarityMin = .01;
+
 /// What a route gives to a router.
 struct RouterPlace {
   std::vector<Configuration> candidates;  ///< cheapest first

@@ -64,9 +64,10 @@ TEST(Trained, StrongFromTheThresholdOn) {
   auto step = scene.next({{"threshold", .35}});
   EXPECT_EQ(called(step), "weak");
   EXPECT_EQ(step.reason.code, "router_weak");
-  EXPECT_EQ(step.reason.sentence,
-            "Served by weak because bert_head expects the answer of strong to be better with probability 0.12, "
-            "needed 0.35.");
+  EXPECT_EQ(
+      step.reason.sentence,
+      "Served by weak because bert_head expects the answer of strong to be better with probability 0.12, "
+      "needed 0.35.");
   EXPECT_DOUBLE_EQ(*step.score, .88);
   EXPECT_THAT(step.qualities, ElementsAre(.6F, .8F));
   scene.router->prediction->need_strong = .35;

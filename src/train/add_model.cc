@@ -121,6 +121,12 @@ Result<std::shared_ptr<const Artefact>> add_model(const Artefact& router, const 
       out->tensors.insert(std::move(curve));
     }
   }
+  const auto figure = [](std::size_t c) { return fmt::format("brier_quality_{}", c); };
+  for (std::size_t c = m; c-- > place;) {
+    for (auto& [what, value] : info.measured) {
+      if (what == figure(c)) what = figure(c + 1);
+    }
+  }
   Curve curve{{0, 1}, {.001F, .999F}};
   if (n >= kCurveMin)
     curve = platt_curve(leave_one_out(topic, probes.quality, topics, prior), probes.quality);

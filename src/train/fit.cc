@@ -140,6 +140,14 @@ Result<Labelled> labelled_rows(const FitData& data, const KindRow& kind, int fol
                             kind.kind.name, least, kNeedLabelsMin, data.configurations.front(),
                             data.configurations.back(), out.rows.size(), need_labels));
   }
+  for (std::size_t c = 0; kind.reads_quality && c < data.quality.size(); ++c) {
+    const bool known = std::any_of(out.rows.begin(), out.rows.end(),
+                                   [&](std::uint32_t i) { return !std::isnan(data.quality[c][i]); });
+    if (known) continue;
+    return fail(
+        ErrorKind::kCallerInvalid, "too_few_labels",
+        fmt::format("No request has a score of '{}'. Record some, or leave it out.", data.configurations[c]));
+  }
   float low = 1, high = 0;
   for (const float y : out.need) {
     if (!std::isnan(y)) low = std::min(low, y), high = std::max(high, y);

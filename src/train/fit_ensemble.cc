@@ -103,6 +103,14 @@ Result<Fitted> fit_ensemble(const Training& data, const FitOrder& order) {
                                    .rows_max = static_cast<std::size_t>(count_of(order, "rows_max"))},
                                   order.seed, order.stop);
   if (!forest) return interrupted();
+  constexpr std::size_t kNodesMax = std::size_t{1} << 24;  // a file's float holds whole numbers up to here
+  if (forest->nodes.size() > kNodesMax || forest->values.size() / m > kNodesMax) {
+    return fail(
+        ErrorKind::kCallerInvalid, "bad_option",
+        "The forest has more than 2^24 nodes, which a router file cannot hold. Take fewer trees or larger "
+        "leaves.",
+        "trees");
+  }
   Fitted out;
   out.tensors["components"] = tensor_of(components);
   out.tensors["embedding"] = tensor_of(by_embedding.weights);

@@ -45,6 +45,12 @@ Result<Fitted> fit_zooter(const Training& data, const FitOrder& order) {
   for (std::uint32_t i = 0; i < data.size(); ++i) {
     if (!std::isnan(rewards.at(i, 0))) rows.push_back(i);
   }
+  if (rows.empty()) {
+    return fail(
+        ErrorKind::kCallerInvalid, "too_few_labels",
+        "Zooter learns from requests that every configuration answered, and there is none. Record the "
+        "missing outcomes, or name fewer configurations.");
+  }
   const double temperature = number_of(order, "temperature");
   Matrix targets(rows.size(), m);
   for (std::size_t k = 0; k < rows.size(); ++k) {

@@ -64,7 +64,8 @@ std::vector<double> sorted_needs(const std::vector<RoutedOutcome>& outcomes) {
 double threshold_of_share(const std::vector<double>& sorted, double share) {
   const auto strong = static_cast<std::size_t>(std::llround(share * static_cast<double>(sorted.size())));
   if (strong == 0) return std::min(1.0, std::nextafter(sorted.back(), 2.0));
-  return sorted[sorted.size() - std::min(strong, sorted.size())];
+  // Fewer strong than what no threshold decides cannot be had: then nothing else is strong.
+  return std::min(1.0, sorted[sorted.size() - std::min(strong, sorted.size())]);
 }
 
 /// Distinct thresholds from all strong to all weak.

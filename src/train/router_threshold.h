@@ -14,9 +14,13 @@
 
 namespace brevet {
 
+/// Need of a request that goes to strong whatever the threshold: nothing is predicted of it, or it is unlike
+/// everything that the router learned from.
+inline constexpr double kAlwaysStrong = 2;
+
 /// One request that the router did not learn from: what it predicts, and what came of both answers.
 struct RoutedOutcome {
-  double need_strong = 1;  ///< calibrated P(strong better)
+  double need_strong = 1;  ///< calibrated P(strong better); kAlwaysStrong where no threshold decides
   double weak_quality = 0;
   double strong_quality = 0;
   double weak_cost_usd = 0;  ///< NaN = not known, as the next

@@ -52,6 +52,19 @@ TEST(RouterThreshold, NoneAndAllAreEnds) {
   EXPECT_DOUBLE_EQ(none->check->strong_share.mean, 0);
 }
 
+TEST(RouterThreshold, WhatNoThresholdDecidesCountsAsStrong) {
+  auto outcomes = world(4, 400);
+  for (std::size_t i = 0; i < 80; ++i) outcomes[i].need_strong = kAlwaysStrong;
+  const auto found = choose_router_threshold(outcomes, outcomes, {ThresholdGoal::kStrongShare, .5, 40});
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_NEAR(found->check->strong_share.mean, .5, .01);
+  EXPECT_LE(*found->threshold, 1);
+  // Less than they are cannot be had.
+  const auto fewer = choose_router_threshold(outcomes, outcomes, {ThresholdGoal::kStrongShare, .1, 40});
+  EXPECT_DOUBLE_EQ(fewer->check->strong_share.mean, .2);
+  EXPECT_DOUBLE_EQ(*fewer->threshold, 1);
+}
+
 TEST(RouterThreshold, FiguresAreMeansOfWhatIsServed) {
   std::vector<RoutedOutcome> outcomes(100, {.2, 1, 0, .001, .01});
   for (std::size_t i = 0; i < 50; ++i) outcomes[i] = {.8, 0, 1, .001, .03};
