@@ -74,7 +74,7 @@ class Reader {
  private:
   void take(void* to, std::size_t size) {
     if (size > rest_.size()) good = false;
-    if (!good) return;
+    if (!good || size == 0) return;  // memcpy takes no null, not even for nothing
     std::memcpy(to, rest_.data(), size);
     rest_.remove_prefix(size);
   }
