@@ -10,16 +10,6 @@ namespace {
 using Optional = std::optional<double>;
 using Means = std::span<const double>;
 
-BootstrapOptions bootstrap_options(const TestColumns& test, const RowOptions& options, Resample what) {
-  BootstrapOptions out;
-  out.rounds = options.rounds;
-  out.seed = options.seed;
-  out.threads = options.threads;
-  out.what = what;
-  out.cluster = test.cluster;
-  return out;
-}
-
 double sum_of(const std::vector<double>& values, std::span<const std::uint32_t> weights) {
   double sum = 0;
   for (std::size_t i = 0; i < values.size(); ++i) sum += values[i] * weights[i];
@@ -94,7 +84,7 @@ void fill_worst_group(StrategyRow& row, const TestColumns& test, const Served& s
   }
   SeedValues own;
   SeedValues reference(1);
-  BootstrapOptions bootstrap = bootstrap_options(test, options, Resample::kQuestionsAndOrders);
+  BootstrapOptions bootstrap = bootstrap_options(test.cluster, options);
   bootstrap.cluster.clear();
   own.resize(served.quality.size());
   for (std::size_t q = 0; q < quality.size(); ++q) {
@@ -122,6 +112,17 @@ void curve_metrics(const Curve& curve, Optional cost_min, Optional cost_max, std
 }
 
 }  // namespace
+
+BootstrapOptions bootstrap_options(const std::vector<std::uint32_t>& cluster, const RowOptions& options,
+                                   Resample what) {
+  BootstrapOptions out;
+  out.rounds = options.rounds;
+  out.seed = options.seed;
+  out.threads = options.threads;
+  out.what = what;
+  out.cluster = cluster;
+  return out;
+}
 
 TestColumns test_columns(const QuestionSet& set, const std::vector<std::uint32_t>& questions) {
   TestColumns out;
@@ -195,8 +196,7 @@ void fill_operating_point(StrategyRow& row, const TestColumns& test, const Serve
         return Optional(router_arena_score(own[kQuality], total(own) * 1000));
       }),
   };
-  const auto figures =
-      bootstrap(table, statistics, bootstrap_options(test, options, Resample::kQuestionsAndOrders));
+  const auto figures = bootstrap(table, statistics, bootstrap_options(test.cluster, options));
   take(row.quality, figures, 0);
   take(row.retention, figures, 1);
   if (served.chooses) take(row.strong_share, figures, 2);
@@ -317,7 +317,7 @@ void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const Dial& d
         }
         curve_metrics(anchored_curve(std::move(points), *weak, *strong), weak->cost, strong->cost, out);
       },
-      bootstrap_options(test, options, Resample::kQuestionsAndOrders));
+      bootstrap_options(test.cluster, options));
   take_curve_metrics(row, figures);
 }
 
@@ -333,7 +333,7 @@ void fill_curve_metrics(StrategyRow& row, const TestColumns& test, const StaticS
         if (curve.empty()) return;
         curve_metrics(curve, curve.front().cost, curve.back().cost, out);
       },
-      bootstrap_options(test, options, Resample::kQuestionsAndOrders));
+      bootstrap_options(test.cluster, options));
   take_curve_metrics(row, figures);
 }
 
@@ -341,7 +341,7 @@ std::vector<std::optional<Measured>> swept_qualities(const TestColumns& test, co
                                                      const TimesAsked& asked,
                                                      const std::vector<double>& shares,
                                                      const RowOptions& options) {
-  auto bootstrap = bootstrap_options(test, options, Resample::kQuestionsAndOrders);
+  auto bootstrap = bootstrap_options(test.cluster, options);
   bootstrap.rounds = std::min(options.rounds, 200);
   return bootstrap_weighted(
       test.questions.size(), std::max<std::size_t>(1, asked.size()), shares.size(),
@@ -369,7 +369,7 @@ void fill_calibration(StrategyRow& row, const TestColumns& test, const std::vect
   }
   diagram = calibration(guess, truth);
   if (!diagram) return;
-  BootstrapOptions bootstrap = bootstrap_options(test, options, Resample::kQuestions);
+  BootstrapOptions bootstrap = bootstrap_options(test.cluster, options, Resample::kQuestions);
   bootstrap.cluster = cluster;
   bootstrap.rounds = std::min(options.rounds, 200);  // sorting for AUROC costs more than a mean
   const auto figures = bootstrap_weighted(

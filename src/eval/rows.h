@@ -39,6 +39,10 @@ struct RowOptions {
   unsigned threads = 1;
 };
 
+/// Of a bootstrap over questions, resampled by their clusters of near-duplicates, and orders or splits.
+BootstrapOptions bootstrap_options(const std::vector<std::uint32_t>& cluster, const RowOptions& options,
+                                   Resample what = Resample::kQuestionsAndOrders);
+
 /// Fills everything that follows from what was served at one setting: quality, retention, share, costs, PGR,
 /// gains, RouterArena's score, worst group, verdict.
 void fill_operating_point(StrategyRow& row, const TestColumns& test, const Served& served,

@@ -28,12 +28,7 @@ std::optional<Measured> SetEvaluation::zero_router_aiq() const {
       cost[m].push_back(paid->usd());
     }
   }
-  BootstrapOptions bootstrap;
-  bootstrap.rounds = rows_.rounds;
-  bootstrap.seed = rows_.seed;
-  bootstrap.threads = rows_.threads;
-  bootstrap.what = Resample::kQuestionsAndOrders;
-  bootstrap.cluster = test_.cluster;
+  const auto bootstrap = bootstrap_options(test_.cluster, rows_);
   return bootstrap_weighted(
       n, std::max<std::size_t>(1, asked_.size()), 1,
       [&](std::span<const std::uint32_t> drawn, std::span<const std::uint32_t> orders,

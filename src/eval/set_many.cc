@@ -179,12 +179,7 @@ void SetEvaluation::fill_many(StrategyRow& row, const std::vector<std::vector<do
   for (std::size_t m = 1; m < models; ++m) {
     if (sum_of(quality[m]) > sum_of(quality[single])) single = m;
   }
-  BootstrapOptions bootstrap;
-  bootstrap.rounds = rows_.rounds;
-  bootstrap.seed = rows_.seed;
-  bootstrap.threads = rows_.threads;
-  bootstrap.what = Resample::kQuestionsAndOrders;
-  bootstrap.cluster = test_.cluster;
+  const auto bootstrap = bootstrap_options(test_.cluster, rows_);
   const auto found = bootstrap_weighted(
       n, std::max<std::size_t>(1, asked_.size()), kFigures,
       [&](std::span<const std::uint32_t> drawn, std::span<const std::uint32_t> orders,

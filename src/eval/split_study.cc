@@ -231,12 +231,7 @@ StudyFigures study(const TestColumns& all, const Study& made, const RowOptions& 
       for (const auto& what : kCompared) pairs.push_back({a, b, &what});
     }
   }
-  BootstrapOptions bootstrap;
-  bootstrap.rounds = options.rounds;
-  bootstrap.seed = options.seed;
-  bootstrap.threads = options.threads;
-  bootstrap.what = Resample::kQuestionsAndOrders;
-  bootstrap.cluster = all.cluster;
+  const auto bootstrap = bootstrap_options(all.cluster, options);
   const auto found = bootstrap_weighted(
       all.questions.size(), splits, strategies * kFigures + pairs.size(),
       [&](std::span<const std::uint32_t> weights, std::span<const std::uint32_t> drawn,
