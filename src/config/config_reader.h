@@ -89,6 +89,7 @@ const Fields<ModelOptions>& model_fields();
 const Fields<PriceOptions>& price_fields();
 const Fields<RouteOptions>& route_fields();
 const Fields<LearningConfig>& learning_fields();
+const Fields<ContractConfig>& contract_fields();
 
 /// Contradictions between keys (validate.cc); fills defaults that depend on other keys.
 void validate(Reader& reader, const YAML::Node& root, Config& config);

@@ -347,6 +347,37 @@ const Fields<LearningConfig>& learning_fields() {
   return fields;
 }
 
+const Fields<ContractConfig>& contract_fields() {
+  using C = ContractConfig;
+  static const Fields<C> fields = {
+      number("retain", &C::retain, 0, 1,
+             "promised: at least this share of the reference's quality, on all that is served"),
+      number("confidence", &C::confidence, 0, 1, "that the promise is kept, at every moment"),
+      names("groups", &C::groups,
+            "tags (x-brevet-tags) for which the promise holds on its own; the rest is a group too"),
+      number("check_share_min", &C::check_share_min, .001, 1,
+             "of what weak serves, the reference answers at least this share too, unseen; lower: cheaper, "
+             "slower"),
+      number("budget_share", &C::budget_share, 0, 1000,
+             "these checks may cost this share of what serving cost; beyond it they fall to check_share_min"),
+      integer("thresholds", &C::thresholds, 1, 64,
+              "of a strategy's score, from careful to cheap; the cheapest that is certified serves"),
+      text("judge", &C::judge,
+           "model that says, in both orders, whether answers differ that cannot be compared otherwise"),
+      text("auditor", &C::auditor, "model that checks the judge on audit_share; needed with a judge"),
+      number("audit_share", &C::audit_share, .01, 1,
+             "of what the judge compared that the auditor compares too"),
+      duration("outcome_timeout_s", &C::outcome_timeout, std::chrono::seconds(1), 1, 7 * 86'400,
+               "after this an outcome that has not come counts as the worst there is"),
+      number("credit_max", &C::credit_max, 0, 1e6,
+             "credit that a good past may leave, in answers; 0 = ten times 1 / check_share_min"),
+      integer("false_alarm_every", &C::false_alarm_every, 1'000, 1'000'000'000,
+              "requests between false alarms of the drift detector, at least, in the mean"),
+      boolean("stop", &C::stop, "true: the reference serves everything and the contract learns nothing"),
+  };
+  return fields;
+}
+
 const Fields<RouteOptions>& route_fields() {
   using R = RouteOptions;
   static const Fields<R> fields = {
@@ -368,6 +399,12 @@ const Fields<RouteOptions>& route_fields() {
              "fail: the error reaches the client; serve_weak: the first candidate answers, and the decision "
              "says so"),
       section("learning", &R::learning, learning_fields, "off the request path"),
+      {"contract",
+       "a promise of quality, such as {retain: .95, confidence: .95} (docs/contract.md); ~ = none",
+       [](Reader& reader, const YAML::Node& node, const std::string& key, R& out) {
+         read_fields(reader, node, key, contract_fields(), out.contract.emplace());
+       },
+       [](const R&) { return std::string("~"); }},
   };
   return fields;
 }

@@ -201,6 +201,12 @@ std::string default_config_yaml() {
   print_fields(out, 4, config::route_fields(), route, [&](const std::string&) {
     print_fields(out, 6, config::learning_fields(), LearningConfig{});
   });
+  // Off by default, so that whoever copies this page promises nothing unawares.
+  std::string contract;
+  print_fields(contract, 6, config::contract_fields(), ContractConfig{});
+  out += "    # With a contract, `contract:` followed by any of:\n";
+  std::istringstream lines(contract);
+  for (std::string line; std::getline(lines, line);) out += "    # " + line.substr(4) + "\n";
   out +=
       "# Seed of every coin, so that a replay sees the same ones.\nseed: " + std::to_string(Config{}.seed) +
       "\n";

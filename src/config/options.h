@@ -89,6 +89,22 @@ struct LearningConfig {
   std::int64_t skills_max = 100'000;  ///< per partition; the least used are evicted
   std::int64_t guides_max = 2'000;
 };
+/// The promise of a route: keep at least `retain` of the reference's quality, at `confidence`.
+struct ContractConfig {
+  double retain = .95;
+  double confidence = .95;
+  std::vector<std::string> groups;  ///< tags of x-brevet-tags for which the promise holds on its own
+  double check_share_min = .05;     ///< of weak-served requests that the reference answers too, at least
+  double budget_share = .1;         ///< what these checks may cost, as a share of what serving cost
+  std::int64_t thresholds = 12;     ///< of a score, from careful to cheap, of which one is chosen
+  std::string judge;                ///< model that compares what cannot be compared otherwise; empty = nobody
+  std::string auditor;              ///< model that checks the judge
+  double audit_share = .2;          ///< of what the judge compared
+  std::chrono::seconds outcome_timeout{600};
+  double credit_max = 0;                     ///< 0 = ten times 1 / check_share_min
+  std::int64_t false_alarm_every = 100'000;  ///< requests, in the mean, at least
+  bool stop = false;                         ///< the reference serves everything and nothing is learned
+};
 struct RouteOptions {
   std::string strategy = "adaptive";
   std::map<std::string, OptionScalar> strategy_options;
@@ -101,6 +117,7 @@ struct RouteOptions {
   bool local_only = false;                          ///< only local models may serve this route
   std::string when_reference_unreachable = "fail";  ///< fail | serve_weak
   LearningConfig learning;
+  std::optional<ContractConfig> contract;  ///< empty: nothing is promised
 };
 
 /// Of all that is remembered, over all routes and tenants.

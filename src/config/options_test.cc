@@ -350,5 +350,41 @@ routes:
   EXPECT_NE(warnings[0].find("largest, 20"), std::string::npos);
 }
 
+TEST(Config, AContractInThreeLines) {
+  const auto config = good(kModels + R"(routes:
+  plain: {candidates: [small, large]}
+  auto:
+    candidates: [small, large]
+    contract: {retain: .9, confidence: .99, groups: [math, code], check_share_min: .1, stop: true}
+)");
+  EXPECT_FALSE(config.routes.at("plain").contract);
+  const auto& contract = *config.routes.at("auto").contract;
+  EXPECT_EQ(contract.retain, .9);
+  EXPECT_EQ(contract.confidence, .99);
+  EXPECT_EQ(contract.groups, (std::vector<std::string>{"math", "code"}));
+  EXPECT_EQ(contract.check_share_min, .1);
+  EXPECT_TRUE(contract.stop);
+  EXPECT_EQ(good(kModels + "routes: {auto: {candidates: [small, large], contract: {}}}")
+                .routes.at("auto")
+                .contract->retain,
+            .95);
+}
+
+TEST(Config, AnImpossibleContractIsRefusedWithItsReason) {
+  const auto with = [](const std::string& contract, const std::string& more = "") {
+    return kModels + "routes: {auto: {candidates: [small, large]" + more + ", contract: {" + contract + "}}}";
+  };
+  bad(with("retain: 1"), "contract_impossible", {"leaves no answer"});
+  bad(with("retain: 0"), "contract_impossible", {"promises nothing"});
+  bad(with("confidence: 1"), "contract_impossible", {"no finite number"});
+  bad(with("", ", learning: {enabled: false}"), "contract_impossible", {"learning.enabled"});
+  bad(with("", ", store: none"), "contract_impossible", {"store: hash"});
+  bad(with("judge: small"), "contract_impossible", {"auditor", "hide errors"});
+  bad(with("judge: small, auditor: small"), "contract_impossible", {"the judge itself"});
+  bad(with("judge: smal, auditor: large"), "unknown_model", {"smal"});
+  bad(with("groups: ['a,b']"), "bad_value", {"one tag"});
+  good(with("judge: small, auditor: large, groups: [a, b]"));
+}
+
 }  // namespace
 }  // namespace brevet

@@ -8,6 +8,8 @@
 namespace brevet::config {
 namespace {
 
+constexpr std::size_t kContractGroupsMax = 32;
+
 /// Line of a key, or of the nearest section around it that is there.
 YAML::Mark mark_of(const YAML::Node& root, std::initializer_list<std::string> path) {
   YAML::Node node;
@@ -237,12 +239,76 @@ class Validator {
                   " nor " + route.reference +
                   " is one; set local: true on a model that runs on this machine");
     }
+    check_contract(name, route);
     if (route.mode == "observe" && !route.learning.enabled) {
       fail_at({"routes", name, "mode"}, "contradictory",
               where +
                   "` observes with learning switched off, so nothing would be observed; set "
                   "learning.enabled: true, or mode: on");
     }
+  }
+
+  /// A contract that can never be kept, or of which nothing could ever be known, is refused before it serves.
+  void check_contract(const std::string& name, const RouteOptions& route) {
+    if (!route.contract) return;
+    const auto& contract = *route.contract;
+    const auto where = "`routes." + name + ".contract";
+    const auto refuse = [&](const char* key, const std::string& why) {
+      fail_at({"routes", name, "contract", key}, "contract_impossible", where + "." + key + "` " + why);
+    };
+    if (contract.retain <= 0 || contract.retain >= 1) {
+      refuse("retain",
+             contract.retain >= 1
+                 ? "of 1 leaves no answer to anybody but the reference; name a share below 1, such as "
+                   ".95, or leave the contract out and use strategy: always_strong"
+                 : "of 0 promises nothing; name a share above 0, such as .95");
+    }
+    if (contract.confidence <= 0 || contract.confidence >= 1) {
+      refuse("confidence",
+             "must be above 0 and below 1: no finite number of requests proves anything for "
+             "certain; .95 is usual");
+    }
+    if (!route.learning.enabled) {
+      refuse("retain",
+             "cannot be kept with learning.enabled: false, because then no answer is ever compared "
+             "with the reference's; switch learning on");
+    }
+    if (route.store == "none") {
+      refuse("retain",
+             "cannot be kept with store: none, because then no request may be compared after it was "
+             "served; use store: hash");
+    }
+    const bool reference_elsewhere = !config_.models[route.reference].local;
+    if (route.local_only && reference_elsewhere) {
+      refuse("retain", "speaks of the quality of " + route.reference +
+                           ", which local_only never lets answer; make it local, or leave one of both out");
+    }
+    for (const auto& group : contract.groups) {
+      if (group.find(',') == std::string::npos) continue;
+      fail_at({"routes", name, "contract", "groups"}, "bad_value",
+              where + ".groups` lists '" + group + "'; a group is one tag, and tags are separated by commas");
+    }
+    if (contract.groups.size() > kContractGroupsMax) {
+      fail_at({"routes", name, "contract", "groups"}, "bad_value",
+              where + ".groups` has more than " + std::to_string(kContractGroupsMax) +
+                  " groups; each has a ledger and a share of the confidence of its own");
+    }
+    if (contract.judge.empty() != contract.auditor.empty()) {
+      refuse(
+          contract.judge.empty() ? "judge" : "auditor",
+          contract.judge.empty()
+              ? "is missing: there is an auditor and nobody to check"
+              : "is missing: a judge that nobody checks may hide errors, and then nothing can be promised; "
+                "name the model that checks a share of its verdicts, such as the reference");
+    }
+    for (const auto* model : {&contract.judge, &contract.auditor}) {
+      if (model->empty() || config_.models.count(*model)) continue;
+      fail_at({"routes", name, "contract", model == &contract.judge ? "judge" : "auditor"}, "unknown_model",
+              where + "` names the model " + *model + ", which is not under `models`" +
+                  known_names(*model, names_of(config_.models)));
+    }
+    if (!contract.judge.empty() && contract.judge == contract.auditor)
+      refuse("auditor", "is the judge itself, so its errors would stay; name another model");
   }
 
   void check_tenants() {
