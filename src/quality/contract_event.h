@@ -1,0 +1,102 @@
+// What a contract remembers: events, and their bytes in a journal.
+//
+// Made by the contract's single writer (gateway), applied by contract.h; a journal of these records replayed
+// from a checkpoint, or from nothing, gives the same contract, byte for byte. Plain values; pure. Does not
+// touch files.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/result.h"
+#include "quality/fixed_point.h"
+#include "quality/surplus.h"
+
+namespace brevet {
+
+/// Position of a request that no position of the path serves without the reference.
+inline constexpr std::uint32_t kNeverRisky = std::numeric_limits<std::uint32_t>::max();
+
+enum class Wish : std::uint8_t { kReference, kRisky };
+
+/// A request asks what may be served. Everything here is fixed before its coins and may depend on the
+/// request, the past and a held cheap answer; never on a coin of its own or on what its shadow will find.
+struct AdmitEvent {
+  std::uint64_t number = 0;  ///< Contract::next_number()
+  std::uint32_t group = 0;
+  Wish wish = Wish::kReference;  ///< what the strategy would serve
+  std::uint32_t position =
+      kNeverRisky;  ///< first position of the path, from 1, that serves it without the reference
+  std::uint32_t challenger_position = kNeverRisky;  ///< the same on the challenger's path, where there is one
+  Probability
+      shadow_if_risky;  ///< that the reference is called too, to compare, when the risky answer is served
+  Probability shadow_if_reference;  ///< that the risky answer is made too, when the reference is served
+  Fixed prediction;                 ///< m: guess of the risky answer's surplus; 0 is a good one
+  bool judged = false;              ///< a judge, not a check, compares
+  Probability audit;                ///< share of judged comparisons that are also compared for truth
+};
+
+/// What a comparison found. Legal where the shadow coin fell; the reference's own quality also where it did
+/// not and the reference was served. The first one for a number counts, later ones change nothing.
+struct SettleEvent {
+  std::uint64_t number = 0;
+  std::uint32_t group = 0;
+  std::optional<double> reference;  ///< quality of the reference's answer alone; no comparison
+  std::optional<Qualities> truth;   ///< both answers, checked; needed where audited or not judged
+  std::optional<Qualities> judged;  ///< both answers, as the judge says; needed where judged
+};
+
+/// Nothing will come for this number any more: the worst case stays. With `all_before`, for all up to it.
+struct ExpireEvent {
+  std::uint64_t number = 0;
+  std::uint32_t group = 0;
+  bool all_before = false;
+};
+
+/// A new version (score, guides, thresholds) is frozen as the group's challenger and starts to collect
+/// evidence; an older challenger is dropped.
+struct FreezeEvent {
+  std::uint32_t group = 0;
+  std::uint32_t positions = 1;
+};
+/// The challenger becomes what is served, with the evidence it has.
+struct AdoptEvent {
+  std::uint32_t group = 0;
+};
+/// The provider returned another model id, a price of doing business changed, or an operator asks for it:
+/// what was certified is forgotten, the ledger is not.
+struct RestartEvent {
+  enum class Why : std::uint8_t { kModelChanged, kOperator };
+  std::uint32_t group = 0;
+  Why why = Why::kModelChanged;
+};
+/// From the next request on every shadow probability of the group is at least `floor` (smaller ones are
+/// raised to it); 0 pauses learning: certificate and alarm stand still. Bets depend on it, so it is declared
+/// before requests.
+struct FloorEvent {
+  std::uint32_t group = 0;
+  Probability floor;
+};
+/// The kill switch: false serves the reference everywhere.
+struct SwitchEvent {
+  bool on = true;
+};
+
+using ContractEvent = std::variant<AdmitEvent, SettleEvent, ExpireEvent, FreezeEvent, AdoptEvent,
+                                   RestartEvent, FloorEvent, SwitchEvent>;
+
+/// Appends one framed record: length, payload, checksum. At most kRecordBytesMax bytes.
+void append_record(std::string& journal, const ContractEvent& event);
+inline constexpr std::size_t kRecordBytesMax = 96;
+
+/// Takes the next record off the front. Empty at the end and at a torn tail (bytes left over then stay in
+/// `journal`). Errors: contract_journal_broken (a record whose checksum fails although more follows, or an
+/// unknown kind).
+Result<std::optional<ContractEvent>> next_record(std::string_view& journal);
+
+}  // namespace brevet

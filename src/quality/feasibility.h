@@ -1,0 +1,45 @@
+// What a contract can ever bring, said before money is spent on it.
+//
+// "With these two models and this score at most 38% can ever go to the cheap one": the largest share of
+// requests, taken in the order of the score, whose mean surplus with the rest on the reference is not
+// negative. Pure.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "quality/surplus.h"
+
+namespace brevet {
+
+/// One compared request.
+struct ScoredPair {
+  double score = 0;  ///< the higher, the rather it needs the reference
+  Qualities qualities;
+  double weight = 1;  ///< 1/p where it was compared with probability p
+};
+
+struct FeasibleShare {
+  double share = 0;              ///< of requests, best threshold in hindsight on these pairs
+  double share_high = 1;         ///< 95% upper bound (bootstrap over pairs, seeded)
+  double score = 0;              ///< that threshold: scores <= it go to the risky side
+  double surplus = 0;            ///< mean surplus there
+  double all_risky_surplus = 0;  ///< mean surplus of sending everything
+  std::size_t n = 0;
+};
+
+FeasibleShare feasible_share(std::span<const ScoredPair> pairs, SurplusKind kind, double retain,
+                             std::size_t resamples = 200, unsigned seed = 1);
+
+/// Requests until a position with this mean and second moment of estimates is certified at delta: about
+/// 2 E[Zhat^2] log(experts / delta) / E[Zhat]^2. Empty where the mean is not above 0.
+std::optional<double> requests_to_certify(double mean, double second_moment, double delta,
+                                          std::size_t experts = 10);
+
+/// Reference requests a cold ledger must see before the first risky step with shadow probability p is
+/// affordable: the price of confidence, at this mean quality of the reference.
+double entry_fee_requests(double retain, double delta, double reference_quality, double shadow_probability,
+                          double risky_share = .4);
+
+}  // namespace brevet
