@@ -90,7 +90,7 @@ class File final : public FramedLog {
       : path_(std::move(path)), magic_(std::move(magic)), fd_(std::move(fd)), bytes_(bytes) {}
 
   Result<> append(std::string_view payload) override {
-    if (payload.size() > kRecordBytesMax) return too_large();
+    if (payload.size() > kFrameBytesMax) return too_large();
     const auto frame = framed(payload);
     auto written = write_all(fd_.get(), frame, path_);
     if (!written) {
@@ -106,7 +106,7 @@ class File final : public FramedLog {
   Result<> replace(const std::vector<std::string>& payloads) override {
     std::string all = magic_;
     for (const auto& payload : payloads) {
-      if (payload.size() > kRecordBytesMax) return too_large();
+      if (payload.size() > kFrameBytesMax) return too_large();
       all += framed(payload);
     }
     const auto beside = path_ + ".new";
@@ -134,7 +134,7 @@ class File final : public FramedLog {
   Result<> too_large() const {
     return fail(
         ErrorKind::kInternal, "log_record_too_large",
-        fmt::format("A record of more than {} bytes was to be written to {}.", kRecordBytesMax, path_),
+        fmt::format("A record of more than {} bytes was to be written to {}.", kFrameBytesMax, path_),
         path_);
   }
 

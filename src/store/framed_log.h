@@ -21,7 +21,7 @@
 namespace brevet {
 
 /// A record is a change or a checkpoint; more is a damaged length.
-inline constexpr std::size_t kRecordBytesMax = std::size_t{64} << 20;
+inline constexpr std::size_t kFrameBytesMax = std::size_t{64} << 20;
 
 class FramedLog {
  public:

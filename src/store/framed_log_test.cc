@@ -129,7 +129,7 @@ TEST(FramedLog, AFailedWriteLeavesTheFileAsItWas) {
   const auto path = fresh("large.log");
   auto opened = FramedLog::open(path, kMagic);
   const auto before = bytes_of(path);
-  auto done = opened->log->append(std::string(kRecordBytesMax + 1, 'x'));
+  auto done = opened->log->append(std::string(kFrameBytesMax + 1, 'x'));
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, "log_record_too_large");
   EXPECT_EQ(bytes_of(path), before);
