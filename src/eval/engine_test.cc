@@ -615,6 +615,43 @@ TEST(Engine, ManyModelsAreWeighedAgainstTheirCosts) {
   EXPECT_GT(row_of(without, "svm over 3 models").quality->mean, .95);
 }
 
+TEST(Engine, ManyModelsOverSplitsAreMeansOfTheirSplits) {
+  auto options = options_for(write_file("engine_many_splits.jsonl", 400, true), {"svm"});
+  options.sets.front().models = {"weak", "middle", "strong"};
+  options.sets.front().fit_labels = 120;
+  options.bootstrap_rounds = 50;
+  options.dials = false;
+  KindPool pool;
+  double aiq = 0, quality = 0, over_single = 0;
+  constexpr std::size_t kSplits = 3;
+  const auto single_of = [](const EvalReport& report) {
+    for (const auto& one : report.pairwise) {
+      if (one.a == "svm over 3 models" && one.b == "best_single") return one;
+    }
+    ADD_FAILURE() << "no pair";
+    return PairwiseRow();
+  };
+  for (std::size_t s = 0; s < kSplits; ++s) {
+    auto one = options;
+    one.seed = options.seed + s;
+    one.sets.front().seed = one.seed;
+    const auto report = evaluate(one, &pool).value();
+    aiq += row_of(report, "svm over 3 models").aiq->mean / kSplits;
+    quality += row_of(report, "svm over 3 models").quality->mean / kSplits;
+    over_single += single_of(report).difference->mean / kSplits;
+  }
+  options.splits = kSplits;
+  const auto report = evaluate(options, &pool).value();
+  const auto& row = row_of(report, "svm over 3 models");
+  EXPECT_EQ(row.splits, kSplits);
+  EXPECT_NEAR(row.aiq->mean, aiq, 1e-9);
+  EXPECT_NEAR(row.quality->mean, quality, 1e-9);
+  EXPECT_LE(row.aiq->ci95->low, row.aiq->ci95->high);
+  EXPECT_EQ(single_of(report).splits, kSplits);
+  EXPECT_NEAR(single_of(report).difference->mean, over_single, 1e-9);
+  EXPECT_FALSE(row.retention) << "of the first split alone";
+}
+
 TEST(Engine, TrainedRoutersAreTransferred) {
   auto options = options_for(write_file("engine_home.jsonl", 400, true), {"bert_head"});
   auto other = options.sets.front();

@@ -123,11 +123,12 @@ class SetEvaluation {
   std::optional<Measured> zero_router_aiq() const;
   Result<> swept_row(const Plan& plan);
   void many_row(const Plan& plan);
-  /// `quality` and `cost` are [candidate][question], `chosen` [setting][question]; the row is at setting
-  /// `at`.
-  void fill_many(StrategyRow& row, const std::vector<std::vector<double>>& quality,
-                 const std::vector<std::vector<double>>& cost,
-                 const std::vector<std::vector<std::uint8_t>>& chosen, std::size_t at, bool costs);
+  /// Empty for kinds that speak of two, and where there are no other candidates.
+  std::optional<ManyOnSplit> many_on(const EvalStrategy& strategy, const FittedStrategy& own,
+                                     const std::vector<std::uint32_t>& calibration,
+                                     const std::vector<std::uint32_t>& test) const;
+  void fill_many(StrategyRow& row, const ManyOnSplit& made);
+  void study_many(const Study& made);
   void online_row(const Plan& plan);
   /// Says on the row that the set is too small for a strategy that first learns so many outcomes.
   void note_if_too_small(StrategyRow& row, const Plan& plan, std::size_t point) const;

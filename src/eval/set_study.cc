@@ -19,6 +19,8 @@ Result<Study> SetEvaluation::make_study(std::size_t labels, bool main_split_know
   out.test.resize(options_.splits);
   for (const auto* plan : wanted) out.strategies.push_back(plan->strategy.text);
   out.scores.assign(wanted.size(), std::vector<SplitScores>(options_.splits));
+  std::vector<std::vector<std::optional<ManyOnSplit>>> many(
+      wanted.size(), std::vector<std::optional<ManyOnSplit>>(options_.splits));
   const auto put = [&](std::size_t k, std::size_t s, const SweptScores& swept, const FittedStrategy& own) {
     auto& to = out.scores[k][s];
     to.score = swept.test;
@@ -40,6 +42,7 @@ Result<Study> SetEvaluation::make_study(std::size_t labels, bool main_split_know
       const auto& strategy = wanted[k]->strategy;
       if (known) {
         put(k, s, swept_.at(strategy.text), fitted(strategy));
+        many[k][s] = many_on(strategy, fitted(strategy), split.calibration, split.test);
         continue;
       }
       if (stopped()) return fail(interrupted_error());
@@ -49,6 +52,7 @@ Result<Study> SetEvaluation::make_study(std::size_t labels, bool main_split_know
         if (!own) return fail(own.error());
         if (!own->failure.empty()) continue;  // left out below
         put(k, s, router_scores(*set_, strategy, *own->router, split.calibration, split.test), *own);
+        if (main_split_known) many[k][s] = many_on(strategy, *own, split.calibration, split.test);
         continue;
       }
       if (!memory) {
@@ -73,12 +77,20 @@ Result<Study> SetEvaluation::make_study(std::size_t labels, bool main_split_know
     progress(fmt::format("splits at {} labels", labels), ++done, options_.splits, {});
   });
   if (error) return fail(*error);
+  out.many.resize(wanted.size());
+  for (std::size_t k = 0; k < wanted.size(); ++k) {
+    for (auto& one_split : many[k]) {
+      if (one_split) out.many[k].push_back(std::move(*one_split));
+    }
+    if (out.many[k].size() < options_.splits) out.many[k].clear();
+  }
   // What could not be fitted on one split has no mean over them.
   for (std::size_t k = out.strategies.size(); k-- > 0;) {
     const auto& splits = out.scores[k];
     if (std::none_of(splits.begin(), splits.end(), [](const auto& of) { return of.score.empty(); })) continue;
     out.strategies.erase(out.strategies.begin() + static_cast<std::ptrdiff_t>(k));
     out.scores.erase(out.scores.begin() + static_cast<std::ptrdiff_t>(k));
+    out.many.erase(out.many.begin() + static_cast<std::ptrdiff_t>(k));
   }
   return out;
 }
@@ -149,6 +161,7 @@ Result<> SetEvaluation::add_studies() {
       }
     }
     if (i > 0) continue;
+    if (several) study_many(*made);
     for (auto& row : figures.pairwise) {
       row.dataset = set_->name();
       if (row.difference) row.difference->n = row.n;

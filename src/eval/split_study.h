@@ -23,10 +23,21 @@ struct SplitScores {
   std::optional<double> labels_usd;  ///< what its labels cost; empty = unknown
 };
 
+/// What a router for any number of models chose on one split.
+struct ManyOnSplit {
+  std::vector<std::uint32_t> questions;            ///< of the test
+  std::vector<std::vector<double>> quality, cost;  ///< [candidate][question]
+  std::vector<double> values;  ///< of a right answer, in rising order; the last one is infinite
+  std::vector<std::vector<std::uint8_t>> chosen;  ///< [value][question] candidate
+  std::size_t at = 0;                             ///< the value of the operating point
+  bool costs = false;                             ///< all costs are known
+};
+
 struct Study {
   std::vector<std::vector<std::uint32_t>> test;  ///< [split] places in `all`
   std::vector<std::string> strategies;
   std::vector<std::vector<SplitScores>> scores;  ///< [strategy][split]
+  std::vector<std::vector<ManyOnSplit>> many;    ///< [strategy][split]; empty for kinds that speak of two
 };
 
 /// The figures that a study gives, in the order of StudyFigures::of.
