@@ -43,6 +43,27 @@ piece pro_llama --data "$data/mmlu_pro.jsonl.gz@$llama" --strategies "$routers" 
 piece pro_gemini --data "$data/mmlu_pro.jsonl.gz@$gemini" --strategies "$routers" --fit-labels 1500 --splits 10 "${common[@]}"
 piece routerbench --data "$data/routerbench_sample.jsonl.gz@$bench" --strategies "$many" --fit-labels 200 --calibration-labels 50 --splits 20 "${common[@]}"
 piece uiuc --data "$data/llmrouter_uiuc.jsonl.gz@$uiuc" --strategies "$many" --fit-labels 1500 --splits 5 "${common[@]}"
+hybrid='hybrid_det,hybrid_prob,hybrid_trans,bert_head,knn{trained=true}'
+piece hybrid_mt_bench --data "$data/routellm_mt_bench.jsonl.gz@$pair" --strategies "$hybrid" --fit-labels 80 --calibration-labels 16 --splits 20 \
+  --at strong_share=.5 "${common[@]}"
+piece hybrid_date --data "$data/self_consistency_date.jsonl.gz@gpt-3.5-turbo:cot1,gpt-4:cot1" --strategies "$hybrid" --fit-labels 180 \
+  --calibration-labels 40 --splits 20 "${common[@]}"
+piece transfer --strategies 'ensemble,knn{trained=true},svm,mf,bert_head,hybrid_det' --fit-labels 1500 --bootstrap 300 \
+  --data "$data/routellm_mmlu.jsonl.gz@$pair" --data "$data/routellm_gsm8k.jsonl.gz@$pair" --data "$data/mmlu_pro.jsonl.gz@$llama" \
+  --data "$data/mmlu_pro.jsonl.gz@$gemini" --data "$data/llmrouter_uiuc.jsonl.gz@mistral-7b-instruct-v0.3,llama-3.1-nemotron-51b-instruct" \
+  --data "$data/routerbench_sample.jsonl.gz@mistralai/mixtral-8x7b-chat,gpt-4-1106-preview" \
+  --seeds 1 --no-dials --no-decisions --prices "$data/prices_assumed.json"
+variants() { # INPUTS: every kind with these inputs, taught by the gain
+  local kind
+  for kind in ensemble knn svm bert_head mf; do printf '%s{inputs=%s},' "$kind" "$1"; done
+}
+taught=
+for kind in ensemble knn svm bert_head mf; do
+  for rule in weak_fails wins decided; do taught+="$kind{labels=$rule},"; done
+done
+plain='ensemble,knn{trained=true},svm,bert_head,mf'
+piece ablation --data "$data/routellm_mmlu.jsonl.gz@$pair" --strategies "$(variants shape)$taught$plain" --fit-labels 1500 --splits 8 \
+  --without-subject high_school_mathematics "${common[@]}"
 
 wanted=("$@")
 [ ${#wanted[@]} -gt 0 ] || wanted=("${names[@]}")

@@ -238,6 +238,19 @@ void add_router_command(CLI::App& app, int& status) {
   auto* show = command->add_subcommand("show", "What a router's file says of itself");
   show->add_option("file", *file, "File that brevet train made")->required();
   show->callback([file, &status] { status = show_router(*file); });
+  auto flags = std::make_shared<RouterPredictFlags>();
+  auto* predict = command->add_subcommand("predict", "What routers say of prompts, one JSON line each");
+  predict->add_option("files", flags->files, "Files that brevet train made")
+      ->required()
+      ->check(CLI::ExistingFile);
+  predict->add_option("--prompts", flags->prompts, "JSON Lines: {\"prompt\": ..., \"choices\"?: [...]}")
+      ->required()
+      ->check(CLI::ExistingFile);
+  predict->add_option("--out", flags->out, "File to write; default: standard output");
+  predict->add_flag("--embeddings", flags->embeddings, "With the embedding of each text");
+  predict->add_option("--threads", flags->threads, "For embedding; 0 = one per core")
+      ->check(CLI::Range(0, 256));
+  predict->callback([flags, &status] { status = predict_routers(*flags); });
 }
 
 }  // namespace brevet

@@ -1,5 +1,5 @@
-// `brevet train`, `brevet router show` and `brevet calibrate --router`: routers from the user's own labels.
-// main() calls these once; a command runs when its flags are parsed.
+// `brevet train`, `brevet router show`, `brevet router predict` and `brevet calibrate --router`: routers from
+// the user's own labels. main() calls these once; a command runs when its flags are parsed.
 #pragma once
 
 #include <cstdint>
@@ -29,5 +29,15 @@ struct RouterCalibrationFlags {
   int threads = 0;
 };
 int calibrate_router(const RouterCalibrationFlags& flags);
+
+/// `brevet router predict` (router_predict.cc).
+struct RouterPredictFlags {
+  std::vector<std::string> files;  ///< of routers, all of this build's encoder
+  std::string prompts;             ///< JSON Lines, as `brevet record` takes them
+  std::string out;                 ///< empty = standard output
+  bool embeddings = false;         ///< each line carries what the encoder made of its text
+  int threads = 0;
+};
+int predict_routers(const RouterPredictFlags& flags);
 
 }  // namespace brevet

@@ -177,6 +177,16 @@ Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool) {
                                       return !(options.stop && options.stop());
                                     });
     if (!prepared) return fail(prepared.error());
+    for (const auto& strategy : options.strategies) {
+      if (strategy.inputs == RouterInputs::kStatic && !options.static_encoder) {
+        return fail(ErrorKind::kCallerInvalid, "no_static_encoder",
+                    fmt::format("'{}' reads a static encoder, and none was given: --static-encoder FILE.",
+                                strategy.text),
+                    "--static-encoder");
+      }
+      if (auto added = (*set)->add_view(strategy.inputs, options.static_encoder.get()); !added)
+        return fail(added.error());
+    }
     auto evaluation = std::make_unique<SetEvaluation>(options, *set, pool);
     const auto ready = std::chrono::steady_clock::now();
     auto done = evaluation->run();

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,17 +27,24 @@
 
 namespace brevet {
 
+/// What a router is taught, for telling what a definition of labels is worth: both scores as they are
+/// (`gain`); strong as if it were always right (`weak_fails`); who was strictly better, a tie being weak's
+/// win (`wins`); the same without the ties (`decided`).
+enum class LabelRule { kGain, kWeakFails, kWins, kDecided };
+
 /// One strategy as the user names it.
 struct EvalStrategy {
   std::string text;  ///< "adaptive{min_agreement=.9}"
   std::string name;
-  OptionValues options;         ///< of the strategy
-  bool trained = false;         ///< it reads a router, which is fitted here on the fitting split
-  OptionValues router_options;  ///< of that fit
+  OptionValues options;                 ///< of the strategy
+  bool trained = false;                 ///< it reads a router, which is fitted here on the fitting split
+  OptionValues router_options;          ///< of that fit
+  LabelRule labels = LabelRule::kGain;  ///< `labels=...`, of trained ones
+  RouterInputs inputs = RouterInputs::kEmbedding;  ///< `inputs=embedding|shape|static`, of trained ones
 };
 /// Options that the kind of router knows go to its fit, the others to the strategy. A name that means both a
 /// strategy on what is remembered and a router (`knn`) is a router with `trained=true` or an option that only
-/// its fit knows. Errors: bad_option, unknown_strategy, unknown_option.
+/// its fit knows, or `labels` or `inputs`. Errors: bad_option, unknown_strategy, unknown_option.
 Result<EvalStrategy> parse_eval_strategy(const std::string& text);
 
 struct EvalOptions {
@@ -60,6 +68,7 @@ struct EvalOptions {
   std::string work_folder;  ///< finished streams are kept there until the whole run is done; empty = not kept
   std::string build;        ///< identity of this build: streams that another one kept are not used
   std::string cache_folder;
+  std::shared_ptr<const SentenceEncoder> static_encoder;  ///< for `inputs=static`; null = there is none
   CacheBounds cache_bounds;  ///< of the cache folder and of the work folder, each
   std::string command;       ///< for the report
   std::string prices;        ///< for the report
@@ -68,7 +77,7 @@ struct EvalOptions {
   std::function<bool()> stop;
 };
 
-/// Errors: those of the parts, interrupted, no_strategy.
+/// Errors: those of the parts, interrupted, no_strategy, no_static_encoder.
 Result<EvalReport> evaluate(const EvalOptions& options, EmbeddingPool* pool);
 
 /// The baselines that are rows whether named or not, in their order.

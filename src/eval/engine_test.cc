@@ -538,6 +538,21 @@ TEST(Engine, WithoutEmbeddingsARouterSaysSo) {
   EXPECT_NE(row_of(report, "mf").note.find("could not be fitted"), std::string::npos);
 }
 
+TEST(Engine, AnotherViewIsReadWhileFittingAndWhileServing) {
+  // Sums and towns have other shapes: digits tell them apart without any embedding.
+  auto options = options_for(write_file("engine_views.jsonl", 400, true),
+                             {"ensemble{inputs=shape}", "svm{inputs=shape}", "svm{labels=weak_fails}"});
+  options.sets.front().fit_labels = 150;
+  options.splits = 2;
+  options.bootstrap_rounds = 50;
+  const auto report = evaluate(options, nullptr).value();
+  EXPECT_GT(row_of(report, "svm{inputs=shape}").apgr->mean, .6);
+  EXPECT_GT(row_of(report, "ensemble{inputs=shape}").apgr->mean, .6);
+  EXPECT_FALSE(row_of(report, "svm{labels=weak_fails}").apgr) << "there is no embedding to read";
+  options.strategies = {parse_eval_strategy("svm{inputs=static}").value()};
+  EXPECT_EQ(evaluate(options, nullptr).error().code, "no_static_encoder");
+}
+
 TEST(Engine, SplitsAreMeansAndLabelsMakeACurve) {
   auto options = options_for(write_file("engine_splits.jsonl", 500, true), {"svm", "bert_head"});
   options.sets.front().fit_labels = 100;

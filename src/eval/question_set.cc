@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
+#include <cmath>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -406,6 +407,36 @@ bool QuestionSet::has_logprobs(const std::string& model) const {
 
 const PreparedRequest& QuestionSet::prepared(std::uint32_t question, std::uint32_t variant) const {
   return variant == 0 ? *as_recorded_[question] : prepared_.at({question, variant});
+}
+
+Result<> QuestionSet::add_view(RouterInputs inputs, const SentenceEncoder* encoder) {
+  if (inputs == RouterInputs::kEmbedding || views_.contains(inputs)) return {};
+  std::vector<RequestFeatures> view;
+  for (const auto* recorded : as_recorded_) {
+    auto& features = view.emplace_back(recorded->features);
+    if (inputs == RouterInputs::kShape) {
+      const auto& shape = features.statistics.shape;
+      double squares = 0;
+      for (const float x : shape) squares += static_cast<double>(x) * x;
+      Embedding scaled(shape.begin(), shape.end());
+      for (float& x : scaled) x = static_cast<float>(squares > 0 ? x / std::sqrt(squares) : 0);
+      features.embedding = std::make_shared<const Embedding>(std::move(scaled));
+      features.words = {};
+      continue;
+    }
+    features.embedding = nullptr;
+    const auto text = embedding_text(encoder->tokenizer(), recorded->request->last_user_text(), {});
+    if (text.empty()) continue;
+    auto embedded = encoder->embed(text);
+    if (!embedded) return fail(embedded.error());
+    features.embedding = std::make_shared<const Embedding>(std::move(*embedded));
+  }
+  views_.emplace(inputs, std::move(view));
+  return {};
+}
+
+const RequestFeatures& QuestionSet::seen(std::uint32_t question, RouterInputs inputs) const {
+  return inputs == RouterInputs::kEmbedding ? prepared(question, 0).features : views_.at(inputs)[question];
 }
 
 }  // namespace brevet

@@ -55,6 +55,10 @@ struct PreparedRequest {
   RequestFeatures features;
 };
 
+/// What a router is shown of a question: the sentence embedding, in its place the 58 numbers of the text's
+/// shape (scaled to unit length, no words), or a static encoder's embedding.
+enum class RouterInputs { kEmbedding, kShape, kStatic };
+
 class QuestionSet {
  public:
   /// Errors: those of the reader and of the price file, unknown_model, no_questions, bad_groups_file.
@@ -98,6 +102,11 @@ class QuestionSet {
                    const std::string& cache_folder,
                    const std::function<bool(std::size_t, std::size_t)>& progress = {});
   const PreparedRequest& prepared(std::uint32_t question, std::uint32_t variant) const;
+  /// Makes another view of the prepared questions; `encoder` is needed for kStatic alone. Errors: those of
+  /// the encoder.
+  Result<> add_view(RouterInputs inputs, const SentenceEncoder* encoder);
+  /// A view that was added, or kEmbedding.
+  const RequestFeatures& seen(std::uint32_t question, RouterInputs inputs) const;
   const std::shared_ptr<const KnownNeighbours>& neighbours() const { return neighbours_; }
   const std::string& encoder_hash() const { return encoder_hash_; }
   const EmbeddingFigures& embedding() const { return embedding_; }
@@ -133,6 +142,7 @@ class QuestionSet {
   std::map<std::string, ModelClientPtr> clients_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, PreparedRequest> prepared_;
   std::vector<const PreparedRequest*> as_recorded_;  ///< those of variant 0, by question
+  std::map<RouterInputs, std::vector<RequestFeatures>> views_;
   std::unique_ptr<Comparer> comparer_;
   std::shared_ptr<const KnownNeighbours> neighbours_;
   std::string encoder_hash_ = "none";

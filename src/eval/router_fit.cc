@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
+#include <limits>
 
 #include "strategy/checked_options.h"
 
@@ -12,6 +14,47 @@ namespace {
 
 bool knows(const std::vector<OptionSpec>& options, const std::string& name) {
   return std::any_of(options.begin(), options.end(), [&](const OptionSpec& one) { return one.name == name; });
+}
+
+/// One of the names that an option may have; empty = another one.
+template <class Value>
+std::optional<Value> one_of(const OptionValue& told,
+                            std::initializer_list<std::pair<const char*, Value>> known) {
+  const auto* text = std::get_if<std::string>(&told);
+  if (!text) return std::nullopt;
+  for (const auto& [name, value] : known) {
+    if (*text == name) return value;
+  }
+  return std::nullopt;
+}
+
+/// Takes `labels` and `inputs` out of the options.
+Result<> take_study_options(EvalStrategy& strategy) {
+  const auto bad = [&](const char* option, const char* known) {
+    return fail(ErrorKind::kCallerInvalid, "bad_option",
+                fmt::format("Option '{}' of strategy '{}' is one of {}.", option, strategy.name, known),
+                option);
+  };
+  if (const auto told = strategy.options.find("labels"); told != strategy.options.end()) {
+    const auto rule = one_of<LabelRule>(told->second, {{"gain", LabelRule::kGain},
+                                                       {"weak_fails", LabelRule::kWeakFails},
+                                                       {"wins", LabelRule::kWins},
+                                                       {"decided", LabelRule::kDecided}});
+    if (!rule) return bad("labels", "gain, weak_fails, wins, decided");
+    strategy.labels = *rule;
+    strategy.trained = true;
+    strategy.options.erase(told);
+  }
+  if (const auto told = strategy.options.find("inputs"); told != strategy.options.end()) {
+    const auto inputs = one_of<RouterInputs>(told->second, {{"embedding", RouterInputs::kEmbedding},
+                                                            {"shape", RouterInputs::kShape},
+                                                            {"static", RouterInputs::kStatic}});
+    if (!inputs) return bad("inputs", "embedding, shape, static");
+    strategy.inputs = *inputs;
+    strategy.trained = true;
+    strategy.options.erase(told);
+  }
+  return {};
 }
 
 FitData labelled(const QuestionSet& set, const std::vector<std::uint32_t>& questions,
@@ -82,6 +125,7 @@ Result<> take_router_options(EvalStrategy& strategy) {
       strategy.options.erase(told);
     }
   }
+  if (auto done = take_study_options(strategy); !done) return done;
   if (!strategy.trained) return {};
   const auto& of_strategy = kind->trained_options.empty() ? kind->options : kind->trained_options;
   auto both = fit->options;
@@ -106,6 +150,42 @@ RouterData router_data(const QuestionSet& set, const std::vector<std::uint32_t>&
   return out;
 }
 
+RouterData seen_as(RouterData data, const QuestionSet& set, const std::vector<std::uint32_t>& questions,
+                   RouterInputs inputs) {
+  for (auto* fit : {&data.all, &data.pair}) {
+    for (std::size_t i = 0; i < fit->features.size(); ++i) fit->features[i] = set.seen(questions[i], inputs);
+  }
+  return data;
+}
+
+FitData labelled_by(FitData data, LabelRule rule) {
+  if (rule == LabelRule::kGain || data.quality.empty()) return data;
+  data.samples.clear();
+  auto& weak = data.quality.front();
+  auto& strong = data.quality.back();
+  for (std::size_t i = 0; i < weak.size(); ++i) {
+    if (std::isnan(weak[i]) || std::isnan(strong[i])) continue;
+    const bool tie = weak[i] == strong[i];
+    const bool better = strong[i] > weak[i];
+    switch (rule) {
+      case LabelRule::kGain:
+        break;
+      case LabelRule::kWeakFails:
+        strong[i] = 1;
+        break;
+      case LabelRule::kWins:
+        weak[i] = better ? 0 : 1;
+        strong[i] = better ? 1 : 0;
+        break;
+      case LabelRule::kDecided:
+        weak[i] = tie ? std::numeric_limits<float>::quiet_NaN() : better ? 0 : 1;
+        strong[i] = tie ? std::numeric_limits<float>::quiet_NaN() : better ? 1 : 0;
+        break;
+    }
+  }
+  return data;
+}
+
 Result<FittedStrategy> fit_strategy(const RouterData& data, const EvalStrategy& strategy, std::uint64_t seed,
                                     const std::function<bool()>& stop) {
   FittedStrategy out;
@@ -118,7 +198,9 @@ Result<FittedStrategy> fit_strategy(const RouterData& data, const EvalStrategy& 
   options.options = strategy.router_options;
   options.seed = seed;
   options.stop = stop;
-  auto artefact = fit_router(labels, options);
+  auto artefact = strategy.labels == LabelRule::kGain
+                      ? fit_router(labels, options)
+                      : fit_router(labelled_by(labels, strategy.labels), options);
   if (!artefact) {
     const auto& error = artefact.error();
     for (const char* of_data : {"too_few_labels", "one_sided_labels", "no_embeddings", "wrong_candidates"}) {
@@ -152,7 +234,7 @@ SweptScores router_scores(const QuestionSet& set, const EvalStrategy& strategy, 
   const double familiarity_min = familiarity_min_of(strategy);
   SweptScores out;
   const auto score = [&](std::uint32_t question) {
-    const auto said = router.predict(set.prepared(question, 0).features);
+    const auto said = router.predict(set.seen(question, strategy.inputs));
     // Without a score nothing is known of the request, and strong serves.
     return said && said->familiarity >= familiarity_min ? 1 - said->need_strong : kNaN;
   };

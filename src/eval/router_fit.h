@@ -19,8 +19,8 @@ namespace brevet {
 /// Null when routers of this kind cannot be fitted here.
 const FitKind* fit_kind_of(const std::string& name);
 
-/// Sets `trained` and takes the options of the fit out of `options` where the strategy is a router. Errors:
-/// bad_option, unknown_option (neither knows it; with the nearest name).
+/// Sets `trained`, `labels` and `inputs` and takes the options of the fit out of `options` where the strategy
+/// is a router. Errors: bad_option, unknown_option (neither knows it; with the nearest name).
 Result<> take_router_options(EvalStrategy& strategy);
 
 /// Labelled questions for kinds that speak of all candidates, and for those that speak of two.
@@ -29,9 +29,15 @@ struct RouterData {
   FitData pair;  ///< weak and strong; empty when there are no other candidates
 };
 RouterData router_data(const QuestionSet& set, const std::vector<std::uint32_t>& questions);
+/// The same requests as another view shows them.
+RouterData seen_as(RouterData data, const QuestionSet& set, const std::vector<std::uint32_t>& questions,
+                   RouterInputs inputs);
+/// The same requests with other labels; samples are dropped, because the rule speaks of scores.
+FitData labelled_by(FitData data, LabelRule rule);
 
 /// Errors: those of fit_router, but for data from which nothing can be learned (too few or one-sided labels,
 /// no embeddings, more candidates than the kind speaks of): then FittedStrategy::failure says so.
+/// `data` is of the view that the strategy reads.
 Result<FittedStrategy> fit_strategy(const RouterData& data, const EvalStrategy& strategy, std::uint64_t seed,
                                     const std::function<bool()>& stop);
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "base/random.h"
 #include "eval/split_study.h"
@@ -42,6 +43,41 @@ TEST(RouterOptions, OneThatNeitherKnowsIsRefusedWithTheNearestName) {
   EXPECT_NE(wrong.error().message.find("'units'"), std::string::npos) << wrong.error().message;
   EXPECT_EQ(parse_eval_strategy("mlp{units=-3}").error().code, "bad_option");
   EXPECT_EQ(parse_eval_strategy("knn{trained=3}").error().code, "bad_option");
+}
+
+TEST(RouterOptions, WhatIsShownAndTaughtIsOfTheHarness) {
+  const auto made = parse_eval_strategy("knn{inputs=shape;labels=weak_fails}").value();
+  EXPECT_TRUE(made.trained);
+  EXPECT_EQ(made.inputs, RouterInputs::kShape);
+  EXPECT_EQ(made.labels, LabelRule::kWeakFails);
+  EXPECT_TRUE(made.options.empty());
+  const auto plain = parse_eval_strategy("svm").value();
+  EXPECT_EQ(plain.inputs, RouterInputs::kEmbedding);
+  EXPECT_EQ(plain.labels, LabelRule::kGain);
+  EXPECT_EQ(parse_eval_strategy("svm{inputs=pictures}").error().code, "bad_option");
+  EXPECT_EQ(parse_eval_strategy("svm{labels=1}").error().code, "bad_option");
+}
+
+TEST(LabelRules, EachSaysAnotherThingOfTheSameScores) {
+  FitData data;
+  data.configurations = {"weak", "strong"};
+  const float unknown = std::numeric_limits<float>::quiet_NaN();
+  data.quality = {{0, 0, 1, 1, unknown}, {0, 1, 0, 1, 1}};
+  const auto gains = [&](LabelRule rule) {
+    const auto made = labelled_by(data, rule);
+    std::vector<float> out;
+    for (std::size_t i = 0; i + 1 < made.quality[0].size(); ++i)
+      out.push_back(made.quality[1][i] - made.quality[0][i]);
+    EXPECT_TRUE(std::isnan(made.quality[0].back())) << "what is not labelled stays so";
+    return out;
+  };
+  EXPECT_EQ(gains(LabelRule::kGain), (std::vector<float>{0, 1, -1, 0}));
+  EXPECT_EQ(gains(LabelRule::kWeakFails), (std::vector<float>{1, 1, 0, 0}));
+  EXPECT_EQ(gains(LabelRule::kWins), (std::vector<float>{-1, 1, -1, -1}));
+  const auto decided = gains(LabelRule::kDecided);
+  EXPECT_TRUE(std::isnan(decided[0]) && std::isnan(decided[3])) << "ties teach nothing";
+  EXPECT_EQ(decided[1], 1);
+  EXPECT_EQ(decided[2], -1);
 }
 
 /// `questions` of which strong helps on those with a high `x`; each strategy sees x through noise of its own.

@@ -147,8 +147,13 @@ Result<> SetEvaluation::fit_routers() {
   if (wanted.empty()) return {};
   const auto data = router_data(*set_, set_->split().fitting);
   std::vector<Result<FittedStrategy>> made(wanted.size());
-  in_parallel(wanted.size(), options_.threads,
-              [&](std::size_t i) { made[i] = fit_strategy(data, *wanted[i], options_.seed, options_.stop); });
+  in_parallel(wanted.size(), options_.threads, [&](std::size_t i) {
+    const auto& one = *wanted[i];
+    made[i] = one.inputs == RouterInputs::kEmbedding
+                  ? fit_strategy(data, one, options_.seed, options_.stop)
+                  : fit_strategy(seen_as(data, *set_, set_->split().fitting, one.inputs), one, options_.seed,
+                                 options_.stop);
+  });
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (!made[i]) return fail(made[i].error());
     if (wanted[i]->text == kKnnBaseline && !made[i]->failure.empty()) {
@@ -355,6 +360,12 @@ Result<SweptScores> SetEvaluation::swept_scores_on(const EvalStrategy& strategy,
                                                    const std::vector<std::uint32_t>& test,
                                                    const std::string& weak_name,
                                                    const std::string& strong_name) const {
+  if (fitted.router && strategy.inputs != RouterInputs::kEmbedding) {
+    // The flow prepares what it serves by; another view is asked directly, and has no time of deciding.
+    auto direct = router_scores(*set_, strategy, *fitted.router, calibration, test);
+    direct.threshold = threshold_for(direct, options_.at_strong_share);
+    return direct;
+  }
   SweptScores out;
   auto made = fitted.strategy ? Result<StrategyPtr>(fitted.strategy)
                               : make_serving_strategy(strategy.name, strategy.options);

@@ -19,11 +19,11 @@ struct Predictions {
   std::vector<std::vector<float>> quality;  ///< [question][candidate]; empty = unlike what it was fitted on
 };
 
-Predictions predicted(const QuestionSet& set, const Router& router, double familiarity_min,
-                      const std::vector<std::uint32_t>& questions) {
+Predictions predicted(const QuestionSet& set, const Router& router, RouterInputs inputs,
+                      double familiarity_min, const std::vector<std::uint32_t>& questions) {
   Predictions out;
   for (const auto question : questions) {
-    const auto said = router.predict(set.prepared(question, 0).features);
+    const auto said = router.predict(set.seen(question, inputs));
     const bool known = said && said->familiarity >= familiarity_min;
     out.quality.push_back(known ? said->quality : std::vector<float>());
   }
@@ -56,13 +56,13 @@ std::vector<double> values_to_try(const std::vector<double>& cost) {
   return out;
 }
 
-ManyOnSplit chosen_on(const QuestionSet& set, const Router& router, double familiarity_min,
-                      const std::vector<std::uint32_t>& questions,
+ManyOnSplit chosen_on(const QuestionSet& set, const Router& router, RouterInputs inputs,
+                      double familiarity_min, const std::vector<std::uint32_t>& questions,
                       const std::vector<std::uint32_t>& calibration_questions, double strong_share) {
   const std::size_t models = set.models().size();
   const std::size_t n = questions.size();
-  const auto test = predicted(set, router, familiarity_min, questions);
-  const auto calibration = predicted(set, router, familiarity_min, calibration_questions);
+  const auto test = predicted(set, router, inputs, familiarity_min, questions);
+  const auto calibration = predicted(set, router, inputs, familiarity_min, calibration_questions);
   const auto& expected = router.info().mean_cost_usd;
   ManyOnSplit out;
   out.questions = questions;
@@ -164,7 +164,7 @@ std::optional<ManyOnSplit> SetEvaluation::many_on(const EvalStrategy& strategy, 
                                                   const std::vector<std::uint32_t>& test) const {
   const auto* fit = fit_kind_of(strategy.name);
   if (set_->models().size() <= 2 || !own.router || !fit || !fit->many) return std::nullopt;
-  return chosen_on(*set_, *own.router, familiarity_min_of(strategy), test,
+  return chosen_on(*set_, *own.router, strategy.inputs, familiarity_min_of(strategy), test,
                    calibration.empty() ? test : calibration, options_.at_strong_share);
 }
 

@@ -48,7 +48,10 @@ Result<Study> SetEvaluation::make_study(std::size_t labels, bool main_split_know
       if (stopped()) return fail(interrupted_error());
       if (strategy.trained) {
         if (!data) data = router_data(*set_, split.fitting);
-        auto own = fit_strategy(*data, strategy, options_.seed + s, options_.stop);
+        auto own = strategy.inputs == RouterInputs::kEmbedding
+                       ? fit_strategy(*data, strategy, options_.seed + s, options_.stop)
+                       : fit_strategy(seen_as(*data, *set_, split.fitting, strategy.inputs), strategy,
+                                      options_.seed + s, options_.stop);
         if (!own) return fail(own.error());
         if (!own->failure.empty()) continue;  // left out below
         put(k, s, router_scores(*set_, strategy, *own->router, split.calibration, split.test), *own);
