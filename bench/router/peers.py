@@ -161,6 +161,8 @@ def main():
     flags = parser.parse_args()
     enter_venv()
 
+    import warnings
+
     import numpy as np
     import pandas as pd
     from scipy.stats import spearmanr
@@ -169,6 +171,7 @@ def main():
     from sklearn.neural_network import MLPRegressor
     from sklearn.svm import LinearSVR
 
+    warnings.simplefilter("ignore", FutureWarning)  # of scikit-learn, about arguments that RouteLLM gives
     data = os.environ["BREVET_DATA"]
     folder = os.path.splitext(os.path.abspath(flags.out))[0] + ".work"
     os.makedirs(folder, exist_ok=True)
@@ -222,7 +225,7 @@ def main():
     of_models("svm{cost=1;squared=false;passes_max=10000}", "RouterBench SVM (LinearSVR, absolute, C=1)",
               lambda: LinearSVR(C=1, epsilon=0, loss="epsilon_insensitive", max_iter=1000000, tol=1e-6))
     of_models("mlp", "RouterBench MLP (MLPRegressor, 100 units, early stopping, alpha 1)",
-              lambda: MLPRegressor((100,), alpha=1.0, batch_size=64, early_stopping=True, n_iter_no_change=10, random_state=1), deterministic=False)
+              lambda: MLPRegressor(hidden_layer_sizes=(100,), alpha=1.0, batch_size=64, early_stopping=True, n_iter_no_change=10, random_state=1), deterministic=False)
 
     three = np.where(y_strong > y_weak, 0, np.where(y_strong == y_weak, 1, 2))
     started = time.perf_counter()
@@ -268,8 +271,30 @@ def main():
         return model.pred_win_rate(1, 0, "")
 
     raw = np.array([factorised(i) for i in range(len(test))])
-    # Ours calibrates the difference of the two scores, theirs gives its sigmoid.
-    compare("mf", "RouteLLM MFModel.pred_win_rate on our weights", np.log(raw / (1 - raw)), None, timed_each(factorised, TIMED))
+    compare("mf", "RouteLLM MFModel.pred_win_rate on our weights", raw, None, timed_each(factorised, TIMED))
+
+    # Their own training, at the values of their script: another start and other noise, so ranks need not agree.
+    import routellm.routers.matrix_factorization.train_matrix_factorization as training
+
+    names = ["weak", "strong"]
+    training.MODEL_IDS.clear()
+    training.MODEL_IDS.update({name: i for i, name in enumerate(names)})
+    decided = [{"model_a": "strong", "model_b": "weak", "idx": i, "winner": "model_a" if y_strong[i] > y_weak[i] else "model_b"}
+               for i in range(len(train)) if y_strong[i] != y_weak[i]]
+    np.save(os.path.join(folder, "train.npy"), x.astype(np.float32))
+    torch.set_num_threads(1)
+    learned = training.MFModel_Train(dim=128, num_models=2, num_prompts=len(train), text_dim=x.shape[1], npy_path=os.path.join(folder, "train.npy"))
+    batches = training.PairwiseDataset(decided).get_dataloaders(64)
+    started = time.perf_counter()
+    training.train_loops(learned, batches, batches, lr=3e-4, weight_decay=1e-5, alpha=0.1, num_epochs=100, device="cpu",
+                         evaluator=lambda *unused: (0.0, 0.0))
+    fit_s = time.perf_counter() - started
+    with torch.no_grad():
+        model.P.weight.copy_(learned.P.weight)
+        model.text_proj[0].weight.copy_(learned.text_proj.weight)
+        model.classifier[0].weight.copy_(learned.classifier.weight)
+    raw = np.array([factorised(i) for i in range(len(test))])
+    compare("mf", "RouteLLM train_loops, then MFModel.pred_win_rate", raw, fit_s, timed_each(factorised, TIMED), deterministic=False)
 
     bert = routers.BERTRouter.__new__(routers.BERTRouter)
     weights = read_artefact(fitted["bert_head"][0])["weights"].astype(np.float64)
