@@ -33,9 +33,19 @@ class Draws {
   bool coin(const char* what, double p);
   /// Uniform in 0 .. count-1 (count > 0); logged.
   std::uint32_t choose(const char* what, std::uint32_t count);
+  /// The draws of one part of the request's work: equal whatever other parts have drawn before. Its log is
+  /// its own.
+  Draws fork(std::uint64_t part) const { return Draws(Key{mix_bits(key_, ~part)}); }
+  /// Adds what a fork has logged.
+  void note(const std::vector<Draw>& log) { log_.insert(log_.end(), log.begin(), log.end()); }
   const std::vector<Draw>& log() const { return log_; }
 
  private:
+  struct Key {
+    std::uint64_t bits;
+  };
+  explicit Draws(Key key) : key_(key.bits) {}
+
   std::uint64_t key_;
   std::uint64_t counter_ = 0;
   std::vector<Draw> log_;

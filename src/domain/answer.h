@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "domain/configuration.h"
 #include "domain/money.h"
+#include "domain/reason.h"
 
 namespace brevet {
 
@@ -29,6 +30,9 @@ struct Answer {
   Usage usage;
   std::optional<double> mean_logprob;  ///< mean token log-probability of choice 0, natural log, <= 0
   std::optional<double> min_logprob;
+  /// What a prompt transform had the model say before its answer, taken out of `text`; shown only to a client
+  /// that asks for it.
+  std::string reasoning;
 };
 
 enum class Purpose { kServe, kJudge, kFuse, kGuide, kLearn };
@@ -39,7 +43,8 @@ const char* name_of(AttemptState state);
 
 /// One model call made for a request. It never carries a score: truth is not known when serving.
 struct Attempt {
-  int id = 0;  ///< position in the decision's list, from 0
+  int id = 0;       ///< position in the decision's list, from 0
+  std::string tag;  ///< by which its strategy finds it again, such as "judge 0 1"; empty for most
   Configuration configuration;
   Purpose purpose = Purpose::kServe;
   AttemptState state = AttemptState::kPending;
@@ -49,6 +54,12 @@ struct Attempt {
   Microseconds latency{0};
   std::optional<Microseconds> first_token;
   int tries = 1;  ///< transport tries, retries included
+  /// That a guide or a transform added to the client's prompt; its tokens are in the usage.
+  std::size_t prompt_bytes_added = 0;
+  /// Of a composed candidate: the calls that it made and why, in the order of their start. Their costs are
+  /// added up in `cost`; `answer` is the one that it accepted.
+  std::vector<Attempt> parts;
+  std::vector<Reason> steps;
 };
 
 }  // namespace brevet

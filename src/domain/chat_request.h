@@ -69,7 +69,11 @@ struct ChatRequest {
   bool has_images = false;  ///< any part that is not text
   bool has_response_format = false;
   std::optional<std::int64_t> max_tokens;  ///< max_completion_tokens or max_tokens
+  Span max_tokens_value;                   ///< of the one that `max_tokens` holds; empty when absent
   std::optional<double> temperature;
+  Span temperature_value;  ///< empty when absent; the span of `null` when null
+  std::optional<std::int64_t> seed;
+  Span seed_value;  ///< likewise
 
   /// SHA-256 hex of canonical messages, tools and parameters: "the same request" (wire::request_hash says
   /// what counts). Equal for bodies that differ in white space, key order or spelling of equal values only.

@@ -13,14 +13,9 @@
 #include "domain/answer.h"
 #include "domain/memory_entry.h"
 #include "domain/money.h"
+#include "domain/reason.h"
 
 namespace brevet {
-
-/// Why a step was taken: a stable code for metrics and a sentence for a person.
-struct Reason {
-  std::string code;      ///< snake_case, bounded set per strategy, e.g. "skill_hit"
-  std::string sentence;  ///< "Served by llama-8b because 17 of 18 similar requests ..."
-};
 
 /// Two answers compared. "Cannot tell" is a verdict of its own, counted, never a disagreement.
 enum class Verdict { kSame, kDifferent, kCannotTell };

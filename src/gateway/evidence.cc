@@ -74,10 +74,27 @@ Task<void> compare_two(Run& run, NeedCompare need) {
 
 Task<void> fetch_features(Run& run) {
   if (run.features_fetched) co_return;
-  run.features_fetched = true;
+  if (run.parent) {
+    co_await fetch_features(*run.parent);
+    run.features = run.parent->features;
+    run.features_fetched = true;
+    co_return;
+  }
+  if (run.features_asked) {
+    // Another part of the request asked first; encoding once is enough.
+    if (!run.features_waker) {
+      run.features_waker = std::make_unique<asio::steady_timer>(co_await asio::this_coro::executor);
+      run.features_waker->expires_at(asio::steady_timer::time_point::max());
+    }
+    while (!run.features_fetched) (void)co_await run.features_waker->async_wait(kNoThrow);
+    co_return;
+  }
+  run.features_asked = true;
   auto result = co_await run.parts.features.features(run.request);
   run.features = std::move(result.features);
   run.decision->degraded = std::move(result.degraded);
+  run.features_fetched = true;
+  if (run.features_waker) run.features_waker->cancel();
 }
 
 Task<void> answer_need(Run& run, Need need) {

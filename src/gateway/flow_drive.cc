@@ -15,6 +15,35 @@ Error internal(const char* code, std::string message) {
   return Error{ErrorKind::kInternal, code, std::move(message)};
 }
 
+/// Equal for all turns of a conversation: the caller's name of it, else the first user message.
+std::uint64_t session_key(const Run& run) {
+  const auto tenant = hash_bytes(run.options.tenant);
+  if (!run.options.session.empty()) return hash_bytes(run.options.session, tenant);
+  const auto& messages = run.request->messages;
+  const auto first = std::find_if(messages.begin(), messages.end(),
+                                  [](const ChatMessage& message) { return message.role == "user"; });
+  return hash_bytes(first == messages.end() ? std::string_view{} : first->text, tenant);
+}
+
+Error calls_exhausted(const Run& run) {
+  return Error{ErrorKind::kPolicyRefused, "calls_exhausted",
+               fmt::format("Route '{}' allows {} model calls for one request, and they are used up. Raise "
+                           "calls_max, or let its strategy make fewer.",
+                           run.route->name, run.route->calls_max)};
+}
+
+/// The answer stays whose it was, with what it cost, and says something else.
+void replace_text(Run& run, Answer& answer, const std::string& text) {
+  if (answer.text == text) return;
+  answer.text = text;
+  answer.body.clear();
+  answer.reasoning.clear();
+  answer.tool_calls.clear();
+  answer.mean_logprob.reset();
+  answer.min_logprob.reset();
+  run.text_replaced = true;
+}
+
 }  // namespace
 
 Error client_gone() {
@@ -23,6 +52,21 @@ Error client_gone() {
 
 void make_view(Run& run) {
   const auto& route = *run.route;
+  const auto logprobs = [&](const Configuration& candidate) {
+    const auto model = run.runtime->models.find(candidate.model);
+    return model != run.runtime->models.end() && model->second.logprobs;
+  };
+  if (run.composed) {
+    run.view.emplace(RequestView{*run.request, run.features, run.decision->partition, run.weak, run.reference,
+                                 run.candidates});
+    run.view->weak_has_logprobs = logprobs(run.weak);
+    for (const auto& candidate : run.candidates) run.view->have_logprobs.push_back(logprobs(candidate));
+    const auto& outer = *run.parent->view;
+    run.view->may_hold = outer.may_hold;
+    run.view->session = outer.session;
+    run.view->show_reasoning = outer.show_reasoning;
+    return;
+  }
   auto& partition = run.decision->partition;
   if (run.candidates.empty()) run.candidates = route.candidates;
   // Where the cheapest cannot take the request, the next is the weak one.
@@ -31,9 +75,13 @@ void make_view(Run& run) {
   run.view.emplace(RequestView{*run.request, run.features, partition,
                                weak_can ? route.weak : run.candidates.front(), route.reference,
                                run.candidates});
-  const auto weak = run.runtime->models.find(route.weak.model);
-  run.view->weak_has_logprobs = weak != run.runtime->models.end() && weak->second.logprobs;
+  run.view->weak_has_logprobs = logprobs(route.weak);
+  for (const auto& candidate : run.candidates) run.view->have_logprobs.push_back(logprobs(candidate));
   run.view->may_write_guide = route.learning.guides;
+  run.view->show_reasoning = run.options.show_reasoning;
+  run.view->session = session_key(run);
+  run.calls_left = route.calls_max;
+  if (route.deadline) run.deadline = run.started + *route.deadline;
 }
 
 void open_decision(Run& run) {
@@ -80,12 +128,19 @@ void open_decision(Run& run) {
 Task<Ending> drive(Run& run, const Strategy& strategy) {
   auto& decision = *run.decision;
   const Turn turn{*run.view, run.evidence, decision.attempts, *run.snapshot};
-  for (int i = 0; i < kStepsMax; ++i) {
+  const int steps_max = kStepsMax + 2 * (run.route ? run.route->calls_max : 0);
+  for (int i = 0; i < steps_max; ++i) {
     const auto cancellation = co_await asio::this_coro::cancellation_state;
     if (run.client_gone || cancelled(cancellation)) {
       co_await stop_pending(run);
       co_return Ending{DecisionState::kCancelled, client_gone()};
     }
+    if (time_is_up(run)) {
+      run.time_told = true;
+      run.view->out_of_time = true;
+      co_await stop_late(run);
+    }
+    run.view->calls_left = run.root().calls_left;
     Step step = strategy.next(turn, run.draws);
     decision.steps.push_back(step.reason);
     if (step.score) decision.score = step.score;
@@ -93,7 +148,12 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
     if (auto* need = std::get_if<Need>(&step.what)) {
       co_await answer_need(run, std::move(*need));
     } else if (auto* calls = std::get_if<Calls>(&step.what)) {
-      if (calls->calls.empty() || decision.attempts.size() + calls->calls.size() > kCallsMax) break;
+      if (calls->calls.empty()) break;
+      if (run.view->out_of_time) co_return Ending{DecisionState::kFailed, late()};
+      if (static_cast<int>(calls->calls.size()) > run.root().calls_left) {
+        co_await stop_pending(run);
+        co_return Ending{DecisionState::kFailed, calls_exhausted(run)};
+      }
       count_vote(run, *calls);
       co_await make_calls(run, std::move(*calls), step.reason);
       if (run.began) {
@@ -117,6 +177,7 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
         break;
       co_await stop_pending(run);
       decision.accepted = accept->attempt;
+      if (accept->text) replace_text(run, *decision.attempts[id].answer, *accept->text);
       decision.reason = step.reason.code == kAsCalled ? run.called_because[id] : std::move(step.reason);
       co_return Ending{DecisionState::kServed, std::nullopt};
     } else {
@@ -157,7 +218,8 @@ Task<Result<Step>> first_calls(Run& run, const Strategy& strategy) {
 }
 
 void count_vote(Run& run, const Calls& calls) {
-  if (calls.vote) run.parts.dials->count(run.options.tenant, run.route->name, *calls.vote);
+  // A dial belongs to the route's own strategy.
+  if (calls.vote && !run.parent) run.parts.dials->count(run.options.tenant, run.route->name, *calls.vote);
 }
 
 std::vector<Answer> take_answers(Decision& decision) {

@@ -125,6 +125,7 @@ class Flow final : public RequestFlow {
 
  private:
   static constexpr std::size_t kNeighboursShown = 3;
+  static constexpr std::size_t kBytesPerToken = 4;  ///< of what we added; only for estimates
 
   struct Fixed {
     Configuration configuration;
@@ -241,6 +242,12 @@ class Flow final : public RequestFlow {
   }
 
   static bool is_local(const Run& run, const Configuration& configuration) {
+    const auto composed = run.route->composed.find(configuration.model);
+    if (composed != run.route->composed.end()) {
+      const auto& inside = composed->second->candidates;
+      return std::any_of(inside.begin(), inside.end(),
+                         [&](const Configuration& candidate) { return is_local(run, candidate); });
+    }
     const auto found = run.runtime->models.find(configuration.model);
     return found != run.runtime->models.end() && found->second.local;
   }
@@ -399,6 +406,7 @@ class Flow final : public RequestFlow {
       Attempt served;
       served.configuration = decision.served()->configuration;
       served.answer = std::move(answer);
+      if (run.options.show_reasoning) served.answer->text.insert(0, served.answer->reasoning);
       (void)co_await run.sink->whole(decision, served);
       answer = std::move(*served.answer);
     } else if (ending.state == DecisionState::kFailed) {
@@ -430,7 +438,8 @@ class Flow final : public RequestFlow {
   void set_baseline(Run& run, const Attempt* served) {
     auto& decision = *run.decision;
     const auto& route = *run.route;
-    if (served && served->configuration == route.reference) {
+    if (served && served->configuration == route.reference && served->purpose == Purpose::kServe &&
+        !run.text_replaced) {
       // What always-strong costs is the reference's answer alone, without what was tried before it.
       decision.baseline = served->cost;
       decision.baseline_note = "exact: the reference served";
@@ -440,10 +449,17 @@ class Flow final : public RequestFlow {
     const auto model = run.runtime->models.find(route.reference.model);
     Usage usage = served && served->answer ? served->answer->usage : Usage{};
     if (usage.input_tokens && decision.accepted >= 0) {
-      // The reference would have been sent the client's prompt, without the guide; four bytes a token.
-      const auto added = run.added_bytes[static_cast<std::size_t>(decision.accepted)] / 4;
+      // The reference would have been sent the client's prompt, without the guide or transform.
+      const auto added = served->prompt_bytes_added / kBytesPerToken;
       usage.input_tokens = std::max<std::int64_t>(1, *usage.input_tokens - static_cast<std::int64_t>(added));
     }
+    if (usage.output_tokens && served && served->answer) {
+      const auto reasoned = served->answer->reasoning.size() / kBytesPerToken;
+      usage.output_tokens =
+          std::max<std::int64_t>(1, *usage.output_tokens - static_cast<std::int64_t>(reasoned));
+    }
+    // A prompt of our own says nothing of the client's.
+    if (served && served->purpose != Purpose::kServe) usage.input_tokens.reset();
     auto estimate =
         parts_.baseline->estimate(route.name, decision.partition.reference,
                                   model == run.runtime->models.end() ? nullptr : model->second.client.get(),
@@ -459,8 +475,11 @@ class Flow final : public RequestFlow {
       return std::nullopt;
     // What is learned is of the weak model and the reference; another candidate's answer says nothing of
     // either.
-    const auto& served = decision.served()->configuration.model;
-    if (served != run.route->weak.model && served != run.route->reference.model) return std::nullopt;
+    // Neither does what several answers were made into.
+    auto served = decision.served()->configuration;
+    served.guide.clear();
+    if (served != run.route->weak && served != run.route->reference) return std::nullopt;
+    if (run.text_replaced || decision.served()->purpose != Purpose::kServe) return std::nullopt;
     if (run.request->hash.empty() || run.route->shadow_plan->not_applicable(*run.view)) return std::nullopt;
     if (!run.evidence.exact)
       run.evidence.exact.emplace(run.snapshot->find_exact(decision.partition, run.request->hash));

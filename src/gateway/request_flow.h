@@ -33,6 +33,8 @@ struct RequestOptions {
   /// x-brevet-local-only: on. metadata.brevet_local_only and the route's local_only say the same.
   bool local_only = false;
   std::string tags;  ///< x-brevet-tags
+  /// x-brevet-reasoning: show. What prompt transforms otherwise take out of the answer.
+  bool show_reasoning = false;
   /// Of the route's trained router, for this request; empty = as configured. The route has at_threshold.
   std::optional<double> threshold;
 };

@@ -40,6 +40,18 @@ struct LearningOptions {
   Microseconds retry_after = std::chrono::hours(24);  ///< before a strong-only entry is tried again
 };
 
+/// A candidate that is a strategy over candidates of its own. Who calls it sees one answer; the calls inside
+/// are in Attempt::parts.
+struct Composed {
+  std::string name;
+  StrategyPtr strategy;
+  std::vector<Configuration> candidates;  ///< cheapest first; each a model or another composed candidate
+  Configuration reference;                ///< of its strategy
+};
+
+/// Composed candidates inside each other: a deeper nest is refused when the configuration is read.
+inline constexpr int kComposedDepthMax = 4;
+
 struct Route {
   std::string name;
   StrategyPtr strategy;
@@ -55,6 +67,11 @@ struct Route {
   WhenUnreachable when_reference_unreachable = WhenUnreachable::kFail;
   bool local_only = false;  ///< no request of this route may leave this machine
   LearningOptions learning;
+  /// Of the candidates and of what is nested in them, those that are strategies, by name.
+  std::map<std::string, std::shared_ptr<const Composed>, std::less<>> composed = {};
+  int calls_max = 40;  ///< model calls of one request, those inside composed candidates among them
+  /// For a whole request, until the first byte reaches the client: what has come by then must do.
+  std::optional<Microseconds> deadline = {};
 };
 
 struct Model {

@@ -48,6 +48,15 @@ struct RequestView {
   const Answer* weak_answer = nullptr;
   bool may_write_guide = true;  ///< the route lets the reference write guides
   bool spot_check = false;      ///< look whether what was served holds, nothing else
+  /// Of each candidate, whether its upstream is known to return log-probabilities; empty = of none.
+  std::vector<bool> have_logprobs = {};
+  /// Hash of tenant and conversation, equal for all its turns; for choices that stay with one.
+  std::uint64_t session = 0;
+  bool show_reasoning = false;  ///< the client wants what transforms otherwise take out
+  /// Model calls that the request may still make, those inside composed candidates among them.
+  int calls_left = 1'000;
+  /// The route's time is up, or would be with another call: settle with what there is.
+  bool out_of_time = false;
 };
 
 /// Stand in for attempt ids in comparisons.
@@ -93,6 +102,9 @@ struct Call {
   std::uint64_t guide_id = 0;          ///< guide inside `edits`, for the record; 0 = none or not yet stored
   std::optional<int> max_tokens;       ///< for prompts of our own
   bool want_logprobs = false;          ///< ask the upstream for log-probabilities (hidden from the client)
+  std::optional<double> temperature;   ///< instead of the client's
+  std::optional<int> sample;           ///< which of several answers to one prompt, from 0
+  std::string tag;                     ///< becomes Attempt::tag
 };
 struct Calls {
   std::vector<Call> calls;
@@ -102,6 +114,8 @@ struct Calls {
 struct Wait {};
 struct Accept {
   int attempt = 0;
+  /// What is served in place of the attempt's own text: several answers made one.
+  std::optional<std::string> text = {};
 };
 /// Ends the request without an answer: a serving strategy fails it with `error`; a shadow plan is simply
 /// done.
@@ -140,7 +154,9 @@ struct Evidence {
 struct Turn {
   const RequestView& view;
   const Evidence& evidence;
-  const std::vector<Attempt>& attempts;  ///< done, failed and pending, in order of their start
+  /// Done, failed and pending, in order of their start. A strategy sees its own only: a composed candidate
+  /// that it called is one attempt, with what that did in Attempt::parts.
+  const std::vector<Attempt>& attempts;
   const Snapshot& snapshot;
 };
 
@@ -182,6 +198,8 @@ struct StrategyKind {
   bool swept = false;
   /// It reads what is remembered; what does not has no use for shadows.
   bool remembers = true;
+  /// It may call any candidate, not only the first and the reference.
+  bool calls_all = false;
   Result<StrategyPtr> (*make)(const OptionValues& complete) =
       nullptr;  ///< all options present, types and bounds checked
   /// For what reads a router that was fitted offline instead of what is remembered; null otherwise. Without a

@@ -230,6 +230,9 @@ class HttpModelClient final : public ModelClient {
     render.stream = call.stream;
     render.add_usage = call.stream;
     render.add_logprobs = call.want_logprobs && (own_prompt || !request->wants_logprobs);
+    render.temperature = call.temperature;
+    if (call.sample) render.seed = *call.sample;
+    render.more_tokens = call.more_tokens;
     exchange.include_usage = !own_prompt && request->include_usage;
     exchange.hide.usage = call.stream && !exchange.include_usage;
     exchange.hide.logprobs = render.add_logprobs;

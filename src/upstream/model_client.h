@@ -26,6 +26,10 @@ struct ModelCall {
   MessageEdits edits;
   std::vector<PlainMessage> messages;  ///< not empty: a prompt of our own, `request` only gives metadata
   std::optional<int> max_tokens;       ///< for prompts of our own
+  int more_tokens = 0;                 ///< added to the client's limit of tokens, where it has one
+  std::optional<double> temperature;   ///< instead of the client's
+  /// One of several answers to the same prompt: which one, from 0. Sent upstream as `seed`.
+  std::optional<int> sample;
   bool want_logprobs = false;
   bool stream = false;  ///< ask for SSE; needs a sink
   Purpose purpose = Purpose::kServe;

@@ -48,6 +48,9 @@ struct RenderOptions {
   bool stream = false;        ///< sets `stream` when it differs from the request
   bool add_usage = false;     ///< stream_options.include_usage, merged with the client's stream_options
   bool add_logprobs = false;  ///< logprobs: true, unless the client already asks
+  std::optional<double> temperature = {};  ///< replaces the client's
+  std::optional<std::int64_t> seed = {};   ///< replaces the client's
+  std::int64_t more_tokens = 0;            ///< added to the client's limit of tokens, where it has one
 };
 /// The client's request as it goes upstream. Without edits, and with an equal model id, the bytes are the
 /// client's own. Edits are put in as they are, no separator is added. A list content is edited in its first

@@ -1,5 +1,6 @@
 // The request as it goes upstream: the client's bytes with a few spans replaced, or a prompt of our own.
 #include <algorithm>
+#include <charconv>
 
 #include "wire/json_text.h"
 #include "wire/openai_chat.h"
@@ -9,6 +10,11 @@ namespace {
 
 bool is_system(const ChatMessage& message) {
   return message.role == "system" || message.role == "developer";
+}
+
+std::string number_text(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof(text), value).ptr};
 }
 
 enum class Where { kBefore, kAfter };
@@ -107,6 +113,11 @@ std::optional<std::string> edited_chat_request(const ChatRequest& request, const
     }
   }
   if (options.add_logprobs && !request.wants_logprobs) set(request.logprobs_value, "logprobs", "true");
+  if (options.temperature) set(request.temperature_value, "temperature", number_text(*options.temperature));
+  if (options.seed) set(request.seed_value, "seed", std::to_string(*options.seed));
+  if (options.more_tokens > 0 && request.max_tokens) {
+    set(request.max_tokens_value, "", std::to_string(*request.max_tokens + options.more_tokens));
+  }
   if (!options.edits.empty()) edit_messages(request, options.edits, edits);
   if (!added.empty()) edits.push_back({{request.object_end, request.object_end}, std::move(added)});
   if (edits.empty()) return std::nullopt;
@@ -132,6 +143,8 @@ std::string render_plain_request(const std::vector<PlainMessage>& messages, cons
   }
   out += ']';
   if (max_tokens) out += ",\"max_tokens\":" + std::to_string(*max_tokens);
+  if (options.temperature) out += ",\"temperature\":" + number_text(*options.temperature);
+  if (options.seed) out += ",\"seed\":" + std::to_string(*options.seed);
   if (options.stream) out += R"(,"stream":true)";
   if (options.stream && options.add_usage) out += R"(,"stream_options":{"include_usage":true})";
   if (options.add_logprobs) out += R"(,"logprobs":true)";

@@ -91,9 +91,17 @@ class RequestReader {
       std::int64_t tokens = 0;
       if (value.get(tokens)) return set_error(wrong_type(std::string(key), "a whole number"));
       // Some servers read zero or less as "no limit": that is theirs to judge, and no limit to us.
-      if (tokens > 0 && (key == "max_completion_tokens" || !request_.max_tokens))
+      if (tokens > 0 && (key == "max_completion_tokens" || !request_.max_tokens)) {
         request_.max_tokens = tokens;
+        request_.max_tokens_value = at;
+      }
+    } else if (key == "seed") {
+      request_.seed_value = at;
+      std::int64_t seed = 0;
+      // Whether a seed is one is the provider's to judge: we only set our own.
+      if (!value.get(seed)) request_.seed = seed;
     } else if (key == "temperature") {
+      request_.temperature_value = at;
       if (value.is_null()) return;
       double temperature = 0;
       if (value.get(temperature)) return set_error(wrong_type("temperature", "a number"));
