@@ -8,7 +8,7 @@
 // money.
 //
 //   AdmitEvent e{contract.next_number(), group, Wish::kRisky, position, ...};
-//   journal(e);                                  // append_record + write(2)
+//   journal(e);                                  // event_bytes() into an append-only file
 //   Admission a = contract.admit(e);             // a.served says what the client gets, a.shadow what to
 //   learn
 //   ... later: SettleEvent or ExpireEvent, journalled, then settle() / expire()
@@ -47,7 +47,10 @@ struct ContractOptions {
   Uncertified uncertified = Uncertified::kReferenceOnly;
   CoinKey key;
   double shadow_floor = 1;  ///< see FloorEvent; the first declared floor
-  double credit_max = 60;   ///< see LedgerOptions
+  double audit_floor = 1;   ///< smallest audit share of a judged step; smaller ones are raised to it
+  /// Predictions are clamped to [prediction_min, 1 - retain]; a wide range makes the alarm slower.
+  double prediction_min = 0;
+  double credit_max = 60;  ///< see LedgerOptions
   double alarm_run_length = 100'000;
   /// Steps a group remembers because news may come; the oldest is expired beyond it.
   std::size_t open_max = 16'384;
@@ -126,7 +129,7 @@ struct GroupReport {
 
 class Contract {
  public:
-  /// Errors: impossible_contract (retain or confidence outside (0, 1), no group, too many groups or
+  /// Errors: contract_impossible (retain or confidence outside (0, 1), no group, too many groups or
   /// positions, a floor of 0): the message says what to change.
   static Result<std::unique_ptr<Contract>> create(const ContractOptions& options);
   /// A contract from a checkpoint. Errors: contract_state_broken, contract_state_mismatch (made under other

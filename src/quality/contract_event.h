@@ -90,13 +90,10 @@ struct SwitchEvent {
 using ContractEvent = std::variant<AdmitEvent, SettleEvent, ExpireEvent, FreezeEvent, AdoptEvent,
                                    RestartEvent, FloorEvent, SwitchEvent>;
 
-/// Appends one framed record: length, payload, checksum. At most kRecordBytesMax bytes.
-void append_record(std::string& journal, const ContractEvent& event);
-inline constexpr std::size_t kRecordBytesMax = 96;
-
-/// Takes the next record off the front. Empty at the end and at a torn tail (bytes left over then stay in
-/// `journal`). Errors: contract_journal_broken (a record whose checksum fails although more follows, or an
-/// unknown kind).
-Result<std::optional<ContractEvent>> next_record(std::string_view& journal);
+/// The event as bytes, at most kEventBytesMax; framing and checksums are the journal's.
+std::string event_bytes(const ContractEvent& event);
+inline constexpr std::size_t kEventBytesMax = 96;
+/// Errors: contract_journal_broken (unknown kind, or a length that does not fit it).
+Result<ContractEvent> event_of(std::string_view bytes);
 
 }  // namespace brevet

@@ -37,9 +37,17 @@ FeasibleShare feasible_share(std::span<const ScoredPair> pairs, SurplusKind kind
 std::optional<double> requests_to_certify(double mean, double second_moment, double delta,
                                           std::size_t experts = 10);
 
-/// Reference requests a cold ledger must see before the first risky step with shadow probability p is
-/// affordable: the price of confidence, at this mean quality of the reference.
-double entry_fee_requests(double retain, double delta, double reference_quality, double shadow_probability,
-                          double risky_share = .4);
+/// What a cold ledger must be shown first.
+struct EntryFee {
+  double retain = .95;
+  double delta = .025;  ///< the ledger's
+  double reference_quality = .8;
+  double shadow_probability = 1;    ///< while risky answers are served
+  double risky_share = .4;          ///< of requests, once they are served
+  double loss_second_moment = .06;  ///< E[Z^2] of what is served
+};
+/// Requests until the risky share can be served without pause: the price of confidence, from the first two
+/// moments. A guide for people, not a promise: right within a factor of about two.
+double entry_fee_requests(const EntryFee& fee);
 
 }  // namespace brevet

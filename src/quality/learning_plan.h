@@ -25,10 +25,11 @@ struct LearningPlanOptions {
 
 /// What is known when a request asks.
 struct ShadowQuestion {
-  double reference_cost = 1;       ///< of this request, expected
-  double risky_cost = 0;           ///< of this request, expected
-  double loss_second_moment = .1;  ///< E[Z^2] where this request lies on the path, see SurplusMoments
-  bool certified_any = false;      ///< anything is served without the reference
+  double reference_cost = 1;  ///< of this request, expected
+  double risky_cost = 0;      ///< of this request, expected
+  double loss_second_moment =
+      .1;  ///< E[Z^2] where this request lies on the path, such as the mean of Zhat^2 p near it
+  bool certified_any = false;  ///< anything is served without the reference
 };
 
 struct ShadowOdds {
@@ -59,9 +60,9 @@ class LearningPlan {
   ShadowOdds odds(const ShadowQuestion& question) const;
   /// A request was admitted that would have cost `reference_cost`; `shadow_cost` was spent on learning from
   /// it.
-  void admitted(double reference_cost, double shadow_cost);
+  void admitted(double reference_cost, double shadow_cost, double loss_second_moment);
   void compared() { ++comparisons_; }
-  /// Whether it is worth going on; `requests_left` of the horizon.
+  /// Whether it is worth going on within the horizon; beyond it, whether the saving covers the floor's cost.
   LearningStop worth(const LearningProspect& prospect) const;
 
   double spent() const { return spent_; }
@@ -72,7 +73,8 @@ class LearningPlan {
   LearningPlanOptions options_;
   double spent_ = 0;
   double reference_total_ = 0;
-  double second_moment_ = 0;  ///< running mean over requests, for the scale of p
+  double second_moment_ = 0;  ///< summed over requests, for the scale of p
+  std::uint64_t admitted_ = 0;
   std::uint64_t comparisons_ = 0;
 };
 

@@ -38,9 +38,9 @@ struct LedgerOptions {
   /// Credit above this is written off, so that a long good past cannot pay for a long bad run: after any
   /// moment the loss is at most this plus what the bound had not seen. 5 to 20 times 1/p is sensible.
   double credit_max = 60;
-  std::size_t experts = 10;  ///< betting rates, geometric from lambda_max down; more is finer, cost is linear
+  std::size_t experts = 12;  ///< betting rates, geometric from lambda_max down; more is finer, cost is linear
   double lambda_max = 2;     ///< the highest
-  double lambda_ratio = .6;  ///< each next one is this times the one before
+  double lambda_ratio = .55;  ///< each next one is this times the one before
 };
 
 /// How a risky step is measured; fixed before its coins.
@@ -69,6 +69,8 @@ class Ledger {
   Fixed bound() const;
   /// B - W, what may be lost from now on; W (written-off credit) is raised first.
   Fixed credit();
+  /// What credit() would say, without raising anything.
+  Fixed credit_left() const;
   /// One more risky step, at its very worst, still keeps the promise.
   bool affords() { return credit() >= retain_; }
 
@@ -79,6 +81,9 @@ class Ledger {
   /// Replaces the worst by what was found; once a step, only where it fired. Never lowers the bound.
   void settle(const LedgerStep& step, const LedgerOutcome& outcome);
 
+  /// log sum_i w_i exp(J_i + lambda_i (P + A - S)) at a true surplus S of everything admitted: what Ville's
+  /// inequality is about. Above log(1 / delta) exactly where S is below the bound that needs coins.
+  double log_wealth_at(double surplus) const;
   /// A lower bound on the surplus that needs no probability at all.
   Fixed certain_bound() const;
   Fixed written_off() const { return written_off_; }
@@ -90,7 +95,8 @@ class Ledger {
   Result<> restore_state(std::string_view& bytes);
 
  private:
-  struct Factor;
+  /// log X of expert i less lambda_i m, rounded down, for a step whose coins fell as they did.
+  Fixed log_factor(std::size_t i, const LedgerStep& step, Fixed surplus, Fixed judged_surplus) const;
   void root();
 
   LedgerOptions options_;

@@ -30,7 +30,7 @@ struct PolicyPrice {
   double low = 0;  ///< simultaneous over time at `confidence`: peeking is allowed
   double high = 0;
   std::uint64_t n = 0;
-  std::uint64_t never_run = 0;  ///< decisions with probability 0: above 0 there is no price
+  std::uint64_t never_run = 0;  ///< decisions below probability_min: above 0 there is no price
   bool valid() const { return n > 0 && never_run == 0; }
 };
 
@@ -38,6 +38,7 @@ struct PriceRange {
   double low = 0;
   double high = 1;
   double confidence = .95;
+  double probability_min = .05;  ///< a smaller logged probability counts as never run; declared before
 };
 
 /// Betting interval (Waudby-Smith and Ramdas 2024) for the mean of the doubly robust terms.

@@ -10,7 +10,8 @@
 
 #include <cstdint>
 #include <string_view>
-#include <vector>
+
+#include "quality/betting_mean.h"
 
 namespace brevet {
 
@@ -31,20 +32,25 @@ struct GainReport {
   std::uint64_t n = 0;
 };
 
+struct GainStep {
+  bool risky = false;      ///< the policy chose the risky answer
+  double risky_share = 0;  ///< share of risky steps in the past: known before this request
+  double probability = 1;  ///< of making both answers, at least GainOptions::probability_min
+  bool compared = false;   ///< they were made
+  double difference = 0;   ///< then: quality of the risky answer less that of the reference
+};
+
 class ShuffleGain {
  public:
   explicit ShuffleGain(const GainOptions& options);
-  /// One request in admission order. `risky_share` is the policy's share of risky steps in the past
-  /// (predictable); `fired` says that both were compared, which had probability p; `difference` is then risky
-  /// less reference quality.
-  void observe(bool risky, double risky_share, double p, bool fired, double difference);
+  /// In admission order; a comparison that never came counts with the worst difference, -1 where risky, 1
+  /// else.
+  void observe(const GainStep& step);
   GainReport report() const;
 
  private:
   GainOptions options_;
-  std::uint64_t n_ = 0;
-  double sum_ = 0;
-  std::vector<double> log_up_, log_down_;  ///< wealth against each candidate mean of a grid
+  BettingMean mean_;
 };
 
 }  // namespace brevet
