@@ -94,6 +94,14 @@ class Whole(unittest.TestCase):
         served_weak = lambda: G.chat(question)[1]["x-brevet-model"] == "weak"
         G.wait_until(served_weak)
 
+    def test_a_clients_word_is_learned(self):
+        question = "Which letter is it now? The answer is (B)."
+        served = lambda: G.chat(question)[1]
+        G.wait_until(lambda: served()["x-brevet-model"] == "weak")
+        status, _, _ = G.call("POST", "/v1/feedback", {"decision_id": served()["x-brevet-decision"], "score": 0})
+        self.assertEqual(status, 200)
+        G.wait_until(lambda: served()["x-brevet-model"] == "strong")
+
     def test_dry_run_calls_no_model(self):
         before = len(G.upstream_log())
         status, _, body = G.call("POST", "/v1/route", {"model": "auto", "messages": [{"role": "user", "content": "dry " * 5}]})

@@ -252,6 +252,9 @@ std::vector<MetricSample> GatewayProcessImpl::learning_samples() const {
   add("brevet_learning_refused_total", "Requests that found no place with the learner.", true,
       learned.refused);
   add("brevet_learning_dropped_total", "Decisions lost before they were written.", true, learned.dropped);
+  add("brevet_feedback_learned_total",
+      "Clients' words that said something new of an answer by the weak model.", true,
+      learned.feedback_learned);
   add("brevet_outcomes_learned_total", "Outcomes of the weak model alone.", true, learned.outcomes_learned);
   add("brevet_cannot_tell_total", "Comparisons without a verdict.", true, learned.cannot_tell);
   add("brevet_guides_leaked_total", "Guides thrown away because they carried the answer.", true,

@@ -64,6 +64,9 @@ struct Decision {
   std::vector<float> qualities;  ///< that a router predicted, by candidate that could take the request
   bool exact_repeat = false;
   std::uint64_t skill_id = 0;  ///< the skill that decided; 0 = none did
+  /// It has tools or a schema: such requests resemble each other whatever they ask, so they are remembered by
+  /// their hash alone and are nobody's neighbours.
+  bool hash_only = false;
   std::string degraded;        ///< why the embedding is missing (FeatureResult::degraded), or empty
   /// Observe mode and dry run: configuration key that the strategy would have called first.
   std::string would_have;

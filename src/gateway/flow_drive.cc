@@ -109,6 +109,7 @@ void open_decision(Run& run) {
   if (keep) {
     decision.request_hash = request.hash;
     decision.system_hash = request.system_hash;
+    decision.hash_only = request.has_tools || request.has_response_format;
     decision.store_text = route.store == StoreContent::kText;
     if (decision.store_text) decision.request_text = request.last_user_text();
   }

@@ -131,9 +131,7 @@ Task<std::shared_ptr<const ShadowResult>> run_shadow(Run& run, std::shared_ptr<c
   result->request_hash = run.request->hash;
   result->spot_check = run.view->spot_check;
   result->skill_id = result->spot_check ? parent->skill_id : remembered ? remembered->id : 0;
-  // Requests with tools or a schema resemble each other whatever they ask, so they are remembered by their
-  // hash alone and are nobody's neighbours.
-  if (!run.request->has_tools && !run.request->has_response_format) {
+  if (!decision.hash_only) {
     result->embedding = run.features.embedding;
     result->words = std::make_shared<const SparseVector>(run.features.words);
   }

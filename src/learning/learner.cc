@@ -14,6 +14,7 @@
 #include "base/bounded_queue.h"
 #include "base/log.h"
 #include "learning/pending_changes.h"
+#include "learning/served_by_weak.h"
 #include "learning/skill_rules.h"
 
 namespace brevet {
@@ -42,7 +43,8 @@ class LearnerImpl : public Learner {
         clock_(clock),
         options_(std::move(options)),
         queue_(kQueueFactor * options_.queue_max + options_.feedback_max + kBarriersMax),
-        memory_(options_.memory) {}
+        memory_(options_.memory),
+        served_by_weak_(options_.feedback_window) {}
   ~LearnerImpl() override { stop(); }
 
   Result<> load();
@@ -91,6 +93,8 @@ class LearnerImpl : public Learner {
   Result<> check_feedback(const Feedback& feedback,
                           const std::set<std::pair<std::string, std::string>>& in_batch) const;
   bool commit(WriteBatch& batch, std::vector<Item>& items);
+  void learn_from_words(const std::vector<Feedback>& words);
+  void make_true(PendingChanges& changes, const LearnerFigures& counts);
   void keep_bounds();
   void forget_old_texts(PendingChanges& changes, LearnerFigures& counts);
   void publish();
@@ -118,6 +122,7 @@ class LearnerImpl : public Learner {
   /// The learning thread's alone; inline mode takes turns with work_mutex_.
   std::mutex work_mutex_;
   Memory memory_;
+  ServedByWeak served_by_weak_;
   NextIds ids_;
   std::optional<Instant> texts_swept_;  ///< when all old texts were gone last
   /// What left memory with the last batch; its rows go in the next transaction, before what that puts.
@@ -438,19 +443,11 @@ void LearnerImpl::process(std::vector<Item>& items) {
   if (done) {
     counts.decisions_committed += decisions;
     counts.feedback_committed += batch.feedback.empty() ? 0 : accepted_feedback;
-    counts.evicted_skills += changes.evicted_skills();
-    counts.evicted_guides += changes.evicted_guides();
-    counts.commits = counts_.commits;
-    counts.commit_failures = counts_.commit_failures;
-    counts_ = counts;
-    ids_ = changes.ids();
-    if (options_.memory.readers == Readers::kOwnersThread) {
-      // Held, it would have to become a view of its own.
-      std::lock_guard lock(published_mutex_);
-      snapshot_ = nullptr;
+    make_true(changes, counts);
+    for (const auto& item : items) {
+      if (item.decision) served_by_weak_.add(*item.decision);
     }
-    changes.apply(memory_);
-    keep_bounds();
+    if (!batch.feedback.empty()) learn_from_words(batch.feedback);
     publish();
   }
   {
@@ -465,6 +462,48 @@ void LearnerImpl::process(std::vector<Item>& items) {
   }
   batch.passed.clear();
   spare_passed_ = std::move(batch.passed);
+}
+
+/// Tells memory what was committed.
+void LearnerImpl::make_true(PendingChanges& changes, const LearnerFigures& counts) {
+  const auto commits = counts_.commits;
+  const auto failures = counts_.commit_failures;
+  counts_ = counts;
+  counts_.evicted_skills += changes.evicted_skills();
+  counts_.evicted_guides += changes.evicted_guides();
+  counts_.commits = commits;
+  counts_.commit_failures = failures;
+  ids_ = changes.ids();
+  if (options_.memory.readers == Readers::kOwnersThread) {
+    // Held, it would have to become a view of its own.
+    std::lock_guard lock(published_mutex_);
+    snapshot_ = nullptr;
+  }
+  changes.apply(memory_);
+  keep_bounds();
+}
+
+/// In a transaction of its own behind the one that holds the words: a word that could not be kept, of which
+/// its client was told, must not have taught either.
+void LearnerImpl::learn_from_words(const std::vector<Feedback>& words) {
+  PendingChanges changes(memory_, ids_);
+  LearnerFigures counts = counts_;
+  for (const auto& word : words) {
+    if (!word.score) continue;
+    if (const auto said = served_by_weak_.hear(word)) {
+      learn_from_feedback(*said, word, changes, counts);
+    } else {
+      ++counts.feedback_unused;
+    }
+  }
+  changes.evict();
+  WriteBatch batch;
+  changes.write_to(batch);
+  batch.forget_outcomes.insert(batch.forget_outcomes.end(), forget_outcomes_.begin(), forget_outcomes_.end());
+  batch.forget_partitions = forget_partitions_;
+  for (const auto& partition : forget_partitions_) batch.forget_settings.push_back(scores_setting(partition));
+  std::vector<Item> nobody_waits;
+  if (batch.empty() || commit(batch, nobody_waits)) make_true(changes, counts);
 }
 
 /// True once the batch is on disk. Until then it is tried again, for what is waiting was promised to be kept;

@@ -29,6 +29,9 @@ struct LearnerOptions {
   std::size_t queue_max = 8'192;  ///< decisions taken and not yet committed; more are refused by reserve()
   std::size_t feedback_max =
       1'024;  ///< feedback waiting for its commit; more are answered with learning_overloaded
+  /// Decisions that weak served and on which a client's word can still teach (about 3 kB each with their
+  /// embedding); older ones only keep what was said.
+  std::size_t feedback_window = 4'096;
   std::size_t batch_max = 256;  ///< items of one transaction
   /// Items of one transaction when all are passed-through decisions: they are small, teach nothing and are
   /// the many, so what a transaction costs by itself is shared by more of them.
@@ -54,6 +57,8 @@ struct LearnerFigures {
   std::uint64_t decisions_committed = 0;
   std::uint64_t shadows_absorbed = 0;
   std::uint64_t feedback_committed = 0;
+  std::uint64_t feedback_learned = 0;  ///< said something new of an answer that weak had served
+  std::uint64_t feedback_unused = 0;   ///< had a score and taught nothing: served_by_weak.h says when
   std::uint64_t outcomes_learned = 0;  ///< weak alone agreed or differed
   std::uint64_t refused = 0;           ///< reserve() said no
   std::uint64_t dropped =

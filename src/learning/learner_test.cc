@@ -222,6 +222,62 @@ TEST(Learner, FeedbackIsAnsweredAfterItsCommit) {
   EXPECT_EQ(learner->figures().feedback_committed, 1U);
 }
 
+/// A decision in which weak served, on what request `number` asks.
+std::shared_ptr<Decision> served_by_weak(int number) {
+  auto out = std::make_shared<Decision>();
+  out->id = "dec_" + std::to_string(number);
+  out->number = static_cast<std::uint64_t>(number);
+  out->request_hash = "q" + std::to_string(number);
+  out->partition = kPartition;
+  out->tenant = kPartition.tenant;
+  out->embedding = std::make_shared<Embedding>(Embedding(16, 0.25F));
+  out->words = std::make_shared<SparseVector>(SparseVector{{1}, {1.0F}});
+  Attempt attempt;
+  attempt.configuration.model = kPartition.weak;
+  attempt.state = AttemptState::kDone;
+  attempt.answer.emplace();
+  out->attempts.push_back(attempt);
+  out->accepted = 0;
+  return out;
+}
+
+TEST(Learner, AClientsWordTeachesOnceItIsKept) {
+  GatedStore store;
+  auto learner = make_learner(store, system_clock(), quick()).value();
+  learner->decided(served_by_weak(1), nullptr);
+  learner->decided(served_by_weak(2), nullptr);
+  ASSERT_TRUE(learner->flush());
+  EXPECT_FALSE(learner->snapshot()->find_exact(kPartition, "q1"));
+
+  store.fail_next(1);
+  EXPECT_FALSE(give_feedback(*learner, {"dec_1", "t", 0.0, "wrong", {}}));
+  while (!learner->flush()) std::this_thread::yield();
+  EXPECT_EQ(learner->figures().feedback_learned, 0U) << "a word that was not kept has taught";
+
+  EXPECT_TRUE(give_feedback(*learner, {"dec_1", "t", 0.0, "wrong", {}}));
+  EXPECT_TRUE(give_feedback(*learner, {"dec_2", "t", 1.0, "", {}}));
+  EXPECT_TRUE(give_feedback(*learner, {"dec_2", "t", std::nullopt, "thanks", {}}));
+  EXPECT_TRUE(give_feedback(*learner, {"dec_2", "t", 0.75, "", {}}));
+  ASSERT_TRUE(learner->flush());
+  const auto first = learner->snapshot()->find_exact(kPartition, "q1");
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->status, SkillStatus::kStrongOnly);
+  const auto second = learner->snapshot()->find_exact(kPartition, "q2");
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->status, SkillStatus::kWeakOk);
+  EXPECT_EQ(learner->figures().feedback_learned, 2U);
+  EXPECT_EQ(learner->figures().feedback_unused, 1U);
+  EXPECT_EQ(learner->figures().outcomes_learned, 2U);
+
+  // What was learned so survives like everything else.
+  learner->stop();
+  auto again = make_learner(store, system_clock(), quick()).value();
+  ASSERT_TRUE(again->snapshot()->find_exact(kPartition, "q1"));
+  EXPECT_EQ(again->snapshot()->find_exact(kPartition, "q1")->status, SkillStatus::kStrongOnly);
+  EXPECT_TRUE(give_feedback(*again, {"dec_1", "t", 1.0, "", {}})) << "kept, though it teaches nothing now";
+  EXPECT_EQ(again->figures().feedback_unused, 1U);
+}
+
 TEST(Learner, StoppingWritesWhatIsQueuedOrCountsWhatItCould) {
   GatedStore store;
   auto learner = make_learner(store, system_clock(), quick()).value();

@@ -20,8 +20,8 @@ void count_guides(const ShadowResult& result, PendingChanges& changes) {
   }
 }
 
-Finding finding_of(const ShadowResult& result, const Decision& decision, PendingChanges& changes,
-                   LearnerFigures& counts) {
+Finding finding_of(const ShadowResult& result, const std::string& decision_id, Instant time,
+                   PendingChanges& changes, LearnerFigures& counts) {
   if (result.weak_alone_known && result.weak_alone == Verdict::kSame) return {SkillStatus::kWeakOk, 0};
   bool differed = result.weak_alone_known && result.weak_alone == Verdict::kDifferent;
   for (const auto& [id, verdict] : result.guides_tried) {
@@ -36,8 +36,8 @@ Finding finding_of(const ShadowResult& result, const Decision& decision, Pending
       guide.id = 0;
       guide.embedding = result.embedding;
       guide.source_request_hash = result.request_hash;
-      guide.decision_id = decision.parent_id.empty() ? decision.id : decision.parent_id;
-      guide.created = decision.time;
+      guide.decision_id = decision_id;
+      guide.created = time;
       guide.wins = 1;
       guide.losses = 0;
       ++counts.guides_written;
@@ -72,11 +72,10 @@ Verdict spot_check_verdict(const ShadowResult& result, const std::optional<Store
   return result.guides_tried.empty() ? Verdict::kCannotTell : result.guides_tried.front().second;
 }
 
+/// What the verdict on an answer that weak had served says of the skill that decided so.
 void judge_skill(const ShadowResult& result, Instant time, PendingChanges& changes, LearnerFigures& counts) {
   auto decided_by = result.skill_id != 0 ? changes.skill(result.skill_id) : std::nullopt;
   const Verdict verdict = spot_check_verdict(result, decided_by);
-  if (verdict == Verdict::kSame) ++counts.spot_checks_agreed;
-  if (verdict == Verdict::kDifferent) ++counts.spot_checks_differed;
   if (!decided_by || verdict == Verdict::kCannotTell || !(decided_by->partition == result.partition)) return;
   Skill& skill = decided_by->skill;
   if (skill.status == SkillStatus::kStrongOnly) return;  // demoted meanwhile
@@ -87,6 +86,52 @@ void judge_skill(const ShadowResult& result, Instant time, PendingChanges& chang
     skill.guide_id = 0;
     skill.last_tried = time;
     ++counts.demoted;
+  }
+  changes.put(result.partition, std::move(skill));
+}
+
+void count_spot_check(const ShadowResult& result, const PendingChanges& changes, LearnerFigures& counts) {
+  const auto decided_by = result.skill_id != 0 ? changes.skill(result.skill_id) : std::nullopt;
+  const Verdict verdict = spot_check_verdict(result, decided_by);
+  if (verdict == Verdict::kSame) ++counts.spot_checks_agreed;
+  if (verdict == Verdict::kDifferent) ++counts.spot_checks_differed;
+}
+
+/// The outcome for the estimate and the request's own skill. `decision_id` is a new guide's provenance.
+void remember(const ShadowResult& result, const std::string& decision_id, Instant time,
+              PendingChanges& changes, LearnerFigures& counts) {
+  if (result.weak_alone_known && result.weak_alone != Verdict::kCannotTell) {
+    StoredOutcome outcome;
+    outcome.partition = result.partition;
+    outcome.request_hash = result.request_hash;
+    outcome.embedding = result.embedding;
+    outcome.words = result.words;
+    outcome.agrees = result.weak_alone == Verdict::kSame;
+    outcome.weak_logprob = result.weak_logprob;
+    outcome.spot_check = result.spot_check;
+    outcome.time = time;
+    changes.add(std::move(outcome));
+    ++counts.outcomes_learned;
+  }
+
+  const Finding finding = finding_of(result, decision_id, time, changes, counts);
+  auto known = changes.skill(result.partition, result.request_hash);
+  if (!finding.status) {
+    ++counts.cannot_tell;
+    if (!known) return;
+  }
+  Skill skill = known.value_or(Skill{});
+  if (!known) {
+    skill.request_hash = result.request_hash;
+    skill.created = time;
+  }
+  if (result.embedding) skill.embedding = result.embedding;
+  if (!result.text.empty()) skill.text = result.text;
+  skill.last_tried = time;
+  ++skill.tries;
+  if (finding.status) {
+    set_status(skill, finding);
+    if (!result.weak_model_id.empty()) skill.weak_model_id = result.weak_model_id;
   }
   changes.put(result.partition, std::move(skill));
 }
@@ -128,42 +173,20 @@ void learn_from_shadow(const ShadowResult& result, const Decision& decision, Pen
   if (result.guide_leaked) ++counts.guides_leaked;
   if (result.partition.weak.empty() || result.request_hash.empty()) return;
   count_guides(result, changes);
-  if (result.spot_check) judge_skill(result, decision.time, changes, counts);
+  if (result.spot_check) {
+    count_spot_check(result, changes, counts);
+    judge_skill(result, decision.time, changes, counts);
+  }
+  remember(result, decision.parent_id.empty() ? decision.id : decision.parent_id, decision.time, changes,
+           counts);
+}
 
-  if (result.weak_alone_known && result.weak_alone != Verdict::kCannotTell) {
-    StoredOutcome outcome;
-    outcome.partition = result.partition;
-    outcome.request_hash = result.request_hash;
-    outcome.embedding = result.embedding;
-    outcome.words = result.words;
-    outcome.agrees = result.weak_alone == Verdict::kSame;
-    outcome.weak_logprob = result.weak_logprob;
-    outcome.spot_check = result.spot_check;
-    outcome.time = decision.time;
-    changes.add(std::move(outcome));
-    ++counts.outcomes_learned;
-  }
-
-  const Finding finding = finding_of(result, decision, changes, counts);
-  auto known = changes.skill(result.partition, result.request_hash);
-  if (!finding.status) {
-    ++counts.cannot_tell;
-    if (!known) return;
-  }
-  Skill skill = known.value_or(Skill{});
-  if (!known) {
-    skill.request_hash = result.request_hash;
-    skill.created = decision.time;
-  }
-  if (result.embedding) skill.embedding = result.embedding;
-  if (!result.text.empty()) skill.text = result.text;
-  skill.last_tried = decision.time;
-  ++skill.tries;
-  if (finding.status) {
-    set_status(skill, finding);
-    if (!result.weak_model_id.empty()) skill.weak_model_id = result.weak_model_id;
-  }
-  changes.put(result.partition, std::move(skill));
+void learn_from_feedback(const ShadowResult& said, const Feedback& feedback, PendingChanges& changes,
+                         LearnerFigures& counts) {
+  ++counts.feedback_learned;
+  count_guides(said, changes);
+  judge_skill(said, feedback.time, changes, counts);
+  remember(said, feedback.decision_id, feedback.time, changes, counts);
 }
 
 }  // namespace brevet

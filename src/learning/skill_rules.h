@@ -17,6 +17,9 @@
 // Every "weak alone" verdict is also an outcome for the estimate. Counts of confirmations start anew when an
 // entry leaves strong_only: they speak about the present status.
 //
+// After a client's word on an answer that weak had served: as after a spot check, with the word as the
+// verdict (our choice: what is good enough is for the client to say).
+//
 // Pure: called by the learner with the changes of its batch. Not thread-safe.
 #pragma once
 
@@ -36,5 +39,9 @@ void learn_from_passed(const PassedModels& passed, PendingChanges& changes, Lear
 /// guide).
 void learn_from_shadow(const ShadowResult& result, const Decision& decision, PendingChanges& changes,
                        LearnerFigures& counts);
+
+/// `said` is what ServedByWeak made of the client's word.
+void learn_from_feedback(const ShadowResult& said, const Feedback& feedback, PendingChanges& changes,
+                         LearnerFigures& counts);
 
 }  // namespace brevet

@@ -264,5 +264,22 @@ TEST_F(SkillRules, DecisionsCountHitsAndModelIds) {
   EXPECT_EQ(changes_->skill(10)->skill.hits, 2U);
 }
 
+TEST_F(SkillRules, AClientsWordJudgesTheSkillThatDecidedAndIsNoSpotCheck) {
+  known(SkillStatus::kWeakOk, 0, "near q").confirmed = 0;
+  result_.skill_id = 10;
+  weak_alone(Verdict::kDifferent);
+  changes_.emplace(memory_, NextIds{100, 200, 300, 1});
+  learn_from_feedback(result_, {"dec_parent", "t", 0.0, "", decision_.time}, *changes_, counts_);
+  EXPECT_EQ(changes_->skill(10)->skill.status, SkillStatus::kStrongOnly);
+  EXPECT_EQ(changes_->skill(kPartition, "q")->status, SkillStatus::kStrongOnly);
+  ASSERT_EQ(outcomes().size(), 1U);
+  EXPECT_FALSE(outcomes()[0].agrees);
+  EXPECT_FALSE(outcomes()[0].spot_check);
+  EXPECT_EQ(counts_.spot_checks_differed, 0U);
+  EXPECT_EQ(counts_.shadows_absorbed, 0U);
+  EXPECT_EQ(counts_.feedback_learned, 1U);
+  EXPECT_EQ(counts_.demoted, 1U);
+}
+
 }  // namespace
 }  // namespace brevet
