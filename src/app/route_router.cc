@@ -2,6 +2,7 @@
 
 #include "domain/configuration.h"
 #include "features/lexical.h"
+#include "prompt/transform.h"
 #include "router/artefact.h"
 #include "strategy/trained.h"
 
@@ -22,8 +23,78 @@ Result<RouterPtr> RouterFiles::load(const std::string& path) {
   return router;
 }
 
+namespace {
+
+/// A candidate that its strategy would never call is a mistake, and so is a transform that nobody knows.
+Result<> check_candidates(const RouteOptions& options) {
+  for (const auto& text : options.candidates) {
+    const auto candidate = Configuration::parse(text);
+    if (!candidate) return fail(candidate.error());
+    if (candidate->transform.empty() || find_transform(candidate->transform)) continue;
+    std::string known;
+    for (const auto& transform : prompt_transforms())
+      known += (known.empty() ? "" : ", ") + std::string(transform.name);
+    return fail(ErrorKind::kCallerInvalid, "unknown_transform",
+                "Candidate '" + text + "' names the prompt transform '" + candidate->transform +
+                    "', which there is not. Known are: " + known + ".",
+                "candidates");
+  }
+  // A trained router may choose among any number; whether this one does is seen when it is read.
+  if (!options.router.empty()) return {};
+  for (const auto& kind : strategies()) {
+    if (kind.name == options.strategy && kind.calls_all) return {};
+  }
+  for (const auto& candidate : options.candidates) {
+    if (candidate == options.reference || candidate == options.candidates.front() ||
+        (options.reference.empty() && candidate == options.candidates.back()))
+      continue;
+    return fail(ErrorKind::kCallerInvalid, "contradictory",
+                "`candidates` lists " + candidate + ", which would never be called: the strategy '" +
+                    options.strategy + "' chooses between " + options.candidates.front() +
+                    ", the first candidate, and " + options.reference +
+                    ", the reference. Leave it out, or give it a route of its own.",
+                "candidates");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::map<std::string, std::shared_ptr<const Composed>, std::less<>>> make_composed(
+    const RouteOptions& options, RouterFiles& files, const std::optional<std::string>& encoder_hash) {
+  std::map<std::string, std::shared_ptr<const Composed>, std::less<>> out;
+  for (const auto& [name, given] : options.composed) {
+    RouteOptions inner;
+    inner.strategy = given.strategy;
+    inner.strategy_options = given.strategy_options;
+    inner.router = given.router;
+    inner.candidates = given.candidates;
+    inner.reference = given.reference.empty() ? given.candidates.back() : given.reference;
+    auto strategy = make_route_strategy(inner, files, encoder_hash);
+    if (!strategy) {
+      auto error = strategy.error();
+      error.message = "Candidate '" + name + "': " + error.message;
+      return fail(std::move(error));
+    }
+    auto composed = std::make_shared<Composed>();
+    composed->name = name;
+    composed->strategy = std::move(strategy->strategy);
+    for (const auto& text : inner.candidates) {
+      auto candidate = Configuration::parse(text);
+      if (!candidate) return fail(candidate.error());
+      composed->candidates.push_back(std::move(*candidate));
+    }
+    auto reference = Configuration::parse(inner.reference);
+    if (!reference) return fail(reference.error());
+    composed->reference = std::move(*reference);
+    out.emplace(name, std::move(composed));
+  }
+  return out;
+}
+
 Result<RouteStrategy> make_route_strategy(const RouteOptions& options, RouterFiles& files,
                                           const std::optional<std::string>& encoder_hash) {
+  if (auto good = check_candidates(options); !good) return fail(good.error());
   RouteStrategy out;
   RouterPtr router;
   RouterPlace place;

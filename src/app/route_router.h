@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "config/options.h"
+#include "gateway/runtime.h"
 #include "router/router.h"
 #include "strategy/strategy.h"
 
@@ -34,7 +35,13 @@ struct RouteStrategy {
 /// The strategy of a route with its router, if it names one. `encoder_hash` is that of the features that it
 /// will see; empty = not known here, and not checked. Errors: those of RouterFiles, check_router_place and
 /// make_serving_strategy, bad_configuration.
+/// What is said of the candidates is checked too: unknown_transform, contradictory (one that would never be
+/// called).
 Result<RouteStrategy> make_route_strategy(const RouteOptions& options, RouterFiles& files,
                                           const std::optional<std::string>& encoder_hash);
+
+/// The route's candidates that are strategies, nested ones too, by name. Errors: as make_route_strategy.
+Result<std::map<std::string, std::shared_ptr<const Composed>, std::less<>>> make_composed(
+    const RouteOptions& options, RouterFiles& files, const std::optional<std::string>& encoder_hash);
 
 }  // namespace brevet

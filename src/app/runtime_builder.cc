@@ -166,6 +166,11 @@ Result<std::shared_ptr<const Route>> build_route(const std::string& name, const 
   auto strategy = make_route_strategy(options, routers, encoder_hash);
   if (!strategy) return fail(strategy.error());
   route->strategy = std::move(strategy->strategy);
+  auto composed = make_composed(options, routers, encoder_hash);
+  if (!composed) return fail(composed.error());
+  route->composed = std::move(*composed);
+  route->calls_max = static_cast<int>(options.calls_max);
+  if (options.deadline.count() > 0) route->deadline = options.deadline;
   route->at_threshold = std::move(strategy->at_threshold);
   const auto& learning = options.learning;
   if (learning.enabled) {
@@ -244,7 +249,8 @@ Result<RuntimePtr> build_runtime(const Config& config, UpstreamResources& resour
     if (!route) {
       auto error = route.error();
       if (error.param.empty()) error.param = "routes." + name;
-      if (error.param == "router") error.message = "Route '" + name + "': " + error.message;
+      if (error.param == "router" || error.param == "candidates")
+        error.message = "Route '" + name + "': " + error.message;
       return fail(std::move(error));
     }
     runtime->routes.emplace(name, std::move(*route));

@@ -185,6 +185,8 @@ int config_command(const ConfigFlags& flags) {
     for (const auto& [name, route] : config->routes) {
       const auto made = make_route_strategy(route, routers, {});
       if (!made) return complain(made.error(), 2);
+      const auto composed = make_composed(route, routers, {});
+      if (!composed) return complain(composed.error(), 2);
     }
     for (const auto& warning : config_warnings(*config)) std::cerr << "brevet: warning: " << warning << "\n";
     std::cout << flags.check << ": good, " << config->models.size() << " models, " << config->routes.size()

@@ -1,4 +1,5 @@
 // Every configuration key: how it is read, its default, what it is for.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -206,6 +207,84 @@ void read_strategy(Reader& reader, const YAML::Node& node, const std::string& ke
   }
 }
 
+/// As deep as a route runs them; deeper is a mistake, or meant to be one.
+constexpr int kComposedDepthMax = 4;
+
+std::vector<std::string> read_candidates(Reader& reader, const YAML::Node& node, const std::string& key,
+                                         int depth, RouteOptions& route);
+
+/// {name: STRATEGY, as: NAME, candidates: [...], option: value, ...}. The name that stands for it.
+std::string read_composed(Reader& reader, const YAML::Node& node, const std::string& key, int depth,
+                          RouteOptions& route) {
+  if (depth >= kComposedDepthMax) {
+    reader.set_error(node.Mark(), "bad_value",
+                     "`" + key + "` nests strategies deeper than " + std::to_string(kComposedDepthMax), key);
+    return {};
+  }
+  ComposedOptions out;
+  std::string as;
+  reader.members(node, key, [&](const std::string& name, const YAML::Node&, const YAML::Node& value) {
+    const auto inner = join_key(key, name);
+    if (name == "candidates") {
+      out.candidates = read_candidates(reader, value, inner, depth + 1, route);
+      return;
+    }
+    const auto text = reader.scalar(value, inner);
+    if (!text) return;
+    if (name == "name") {
+      out.strategy = *text;
+    } else if (name == "as") {
+      as = *text;
+    } else if (name == "reference") {
+      out.reference = *text;
+    } else if (name == "router") {
+      out.router = *text;
+    } else {
+      out.strategy_options[name] = option_scalar(value, *text);
+    }
+  });
+  if (reader.failed()) return {};
+  if (out.strategy.empty()) {
+    reader.set_error(node.Mark(), "missing_key",
+                     "`" + key +
+                         "` has a candidate that is a map without `name`; write {name: STRATEGY, "
+                         "candidates: [...]}",
+                     join_key(key, "name"));
+  }
+  if (out.candidates.empty()) {
+    reader.set_error(node.Mark(), "missing_key",
+                     "`" + key + "` has a strategy among its candidates that has no `candidates` of its own",
+                     join_key(key, "candidates"));
+  }
+  for (int n = 2; as.empty(); ++n) {
+    const auto name = n == 2 ? out.strategy : out.strategy + "-" + std::to_string(n);
+    if (!route.composed.contains(name)) as = name;
+  }
+  if (!reader.failed() && !route.composed.emplace(as, std::move(out)).second) {
+    reader.set_error(node.Mark(), "contradictory",
+                     "`" + key + "` has two strategies called " + as + "; give one another name with `as`",
+                     join_key(key, "as"));
+  }
+  return as;
+}
+
+std::vector<std::string> read_candidates(Reader& reader, const YAML::Node& node, const std::string& key,
+                                         int depth, RouteOptions& route) {
+  std::vector<std::string> out;
+  if (!reader.expect_list(node, key)) return out;
+  for (const auto& item : node) {
+    auto text = item.IsMap() ? read_composed(reader, item, key, depth, route)
+                             : reader.scalar(item, key).value_or(std::string());
+    if (reader.failed()) break;
+    if (text.empty()) reader.set_error(item.Mark(), "bad_value", "`" + key + "` holds an empty name", key);
+    if (std::find(out.begin(), out.end(), text) != out.end()) {
+      reader.set_error(item.Mark(), "contradictory", "`" + key + "` names " + text + " twice", key);
+    }
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
 }  // namespace
 
 const Fields<ServerOptions>& server_fields() {
@@ -385,8 +464,14 @@ const Fields<RouteOptions>& route_fields() {
        "a name, or {name: NAME, option: value, ...}; router: FILE is a trained router (docs/routers.md); "
        "`brevet config --defaults` lists them",
        read_strategy, [](const R& value) { return value.strategy; }},
-      names("candidates", &R::candidates,
-            "two models by name, cheapest first: the weak one and the reference; with a router, more"),
+      {"candidates",
+       "models by name (`small`, `small|t=cot`), cheapest first: the weak one and the reference, more where "
+       "the "
+       "strategy calls more; a candidate may be a strategy itself, {name: NAME, candidates: [...]}",
+       [](Reader& reader, const YAML::Node& node, const std::string& key, R& out) {
+         out.candidates = read_candidates(reader, node, key, 0, out);
+       },
+       [](const R& value) { return list(value.candidates); }},
       text("reference", &R::reference,
            "the strong one, whose quality is the measure; default: the last candidate"),
       choice("mode", &R::mode, {"on", "observe"},
@@ -398,6 +483,10 @@ const Fields<RouteOptions>& route_fields() {
       choice("when_reference_unreachable", &R::when_reference_unreachable, {"fail", "serve_weak"},
              "fail: the error reaches the client; serve_weak: the first candidate answers, and the decision "
              "says so"),
+      integer("calls_max", &R::calls_max, 1, 1'000,
+              "model calls of one request, those of strategies inside strategies among them"),
+      duration("deadline_ms", &R::deadline, milliseconds(1), 0, kDayMs,
+               "for a whole request, until its first byte: what has come by then must do; 0 = none"),
       section("learning", &R::learning, learning_fields, "off the request path"),
       {"contract",
        "a promise of quality, such as {retain: .95, confidence: .95} (docs/contract.md); ~ = none",

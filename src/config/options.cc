@@ -156,8 +156,11 @@ Result<Config> load_config(const std::string& path) {
   auto config = parse_config(text, path);
   if (!config) return config;
   for (auto& [name, route] : config->routes) {
-    if (route.router.empty()) continue;
-    route.router = (std::filesystem::path(path).parent_path() / route.router).string();
+    const auto beside = [&](std::string& router) {
+      if (!router.empty()) router = (std::filesystem::path(path).parent_path() / router).string();
+    };
+    beside(route.router);
+    for (auto& [as, composed] : route.composed) beside(composed.router);
   }
   return config;
 }

@@ -105,17 +105,31 @@ struct ContractConfig {
   std::int64_t false_alarm_every = 100'000;  ///< requests, in the mean, at least
   bool stop = false;                         ///< the reference serves everything and nothing is learned
 };
+/// A candidate that is a strategy over candidates of its own.
+struct ComposedOptions {
+  std::string strategy;
+  std::map<std::string, OptionScalar> strategy_options;
+  std::string router;
+  std::vector<std::string> candidates;
+  std::string reference;  ///< default: the last candidate
+};
+
 struct RouteOptions {
   std::string strategy = "adaptive";
   std::map<std::string, OptionScalar> strategy_options;
-  std::string router;                               ///< file of a trained router; load_config() makes it
-                                                    ///< relative to the configuration file
-  std::vector<std::string> candidates;              ///< configuration keys, cheapest first
-  std::string reference;                            ///< default: the last candidate
-  std::string mode = "on";                          ///< on | observe
-  std::string store = "hash";                       ///< none | hash | text
-  bool local_only = false;                          ///< only local models may serve this route
+  std::string router;                   ///< file of a trained router; load_config() makes it
+                                        ///< relative to the configuration file
+  std::vector<std::string> candidates;  ///< configuration keys, cheapest first
+  std::map<std::string, ComposedOptions>
+      composed;                ///< candidates that are strategies, by the name that stands
+                               ///< for them in lists of candidates; nested ones too
+  std::string reference;       ///< default: the last candidate
+  std::string mode = "on";     ///< on | observe
+  std::string store = "hash";  ///< none | hash | text
+  bool local_only = false;     ///< only local models may serve this route
   std::string when_reference_unreachable = "fail";  ///< fail | serve_weak
+  std::int64_t calls_max = 40;                      ///< model calls of one request
+  std::chrono::milliseconds deadline{0};            ///< 0 = none
   LearningConfig learning;
   std::optional<ContractConfig> contract;  ///< empty: nothing is promised
 };

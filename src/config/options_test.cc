@@ -258,7 +258,7 @@ TEST(Config, WrongTypesAndValues) {
   bad(kModels + "routes: {auto: {candidates: [small, large], learning: {request_bytes_max: 5}}}", "bad_value",
       {"learning.request_bytes_max"});
   bad(kModels + "routes: {auto: {candidates: [\"small|t\", large]}}", "bad_value", {"cannot be read"});
-  bad(kModels + "routes: {auto: {candidates: [\"small|t=cot\", large]}}", "bad_value", {"models by name"});
+  bad(kModels + "routes: {auto: {candidates: [\"small|s=3\", large]}}", "bad_value", {"models by name"});
 }
 
 TEST(Config, MissingKeys) {
@@ -270,6 +270,42 @@ TEST(Config, MissingKeys) {
   bad(kModels + "tenants: {t: {routes: [small]}}", "missing_key", {"nobody"});
 }
 
+TEST(Config, ACandidateMayBeAStrategy) {
+  const auto config = parse_config(kModels + R"(
+routes:
+  auto:
+    deadline_ms: 1500
+    candidates:
+      - small
+      - {name: self_consistency, as: voters, samples: 5, candidates: ["small|t=cot"]}
+      - name: blender
+        candidates: [small, {name: blended, candidates: [small, large]}]
+      - large
+)",
+                                   "test.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  const auto& route = config->routes.at("auto");
+  EXPECT_EQ(route.candidates, (std::vector<std::string>{"small", "voters", "blender", "large"}));
+  EXPECT_EQ(route.deadline, std::chrono::milliseconds(1500));
+  ASSERT_EQ(route.composed.size(), 3U);
+  const auto& voters = route.composed.at("voters");
+  EXPECT_EQ(voters.strategy, "self_consistency");
+  EXPECT_EQ(voters.candidates, std::vector<std::string>{"small|t=cot"});
+  EXPECT_EQ(voters.reference, "small|t=cot");
+  EXPECT_EQ(std::get<std::int64_t>(voters.strategy_options.at("samples")), 5);
+  EXPECT_EQ(route.composed.at("blender").candidates, (std::vector<std::string>{"small", "blended"}));
+  EXPECT_EQ(route.composed.at("blended").candidates, (std::vector<std::string>{"small", "large"}));
+
+  bad(kModels + "routes: {auto: {candidates: [{name: blended}, large]}}", "missing_key", {"no `candidates`"});
+  bad(kModels + "routes: {auto: {candidates: [{candidates: [small]}, large]}}", "missing_key", {"`name`"});
+  bad(kModels + "routes: {auto: {candidates: [{name: blended, candidates: [nobody]}, large]}}",
+      "unknown_model", {"nobody"});
+  bad(kModels +
+          "routes: {auto: {candidates: [{name: a, candidates: [{name: b, candidates: [{name: c, "
+          "candidates: [{name: d, candidates: [{name: e, candidates: [small]}]}]}]}]}, large]}}",
+      "bad_value", {"deeper than 4"});
+}
+
 TEST(Config, Contradictions) {
   bad(kModels + "routes:\n  auto:\n    candidates: [small]\n", "contradictory",
       {"test.yaml:6:", "only one entry"});
@@ -279,9 +315,12 @@ TEST(Config, Contradictions) {
           "routes: {auto: {candidates: [small, third], reference: large}}",
       "contradictory", {"not among the candidates"});
   bad(kModels +
-          "  middle: {base_url: \"http://127.0.0.1:3/v1\"}\n"
-          "routes: {auto: {candidates: [small, middle, large]}}",
-      "contradictory", {"lists middle", "never be called", "a route of its own"});
+          "routes: {auto: {candidates: [{name: blended, as: small, candidates: [small, large]}, large]}}",
+      "contradictory", {"the name of a model"});
+  bad(kModels +
+          "routes: {auto: {candidates: [{name: blended, candidates: [small], as: v}, {name: rar, as: v, "
+          "candidates: [small]}]}}",
+      "contradictory", {"two strategies called v"});
   bad(kModels + "routes: {auto: {candidates: [small, large], reference: small}}", "contradictory",
       {"cheapest"});
   bad(kModels + "routes: {auto: {candidates: [small, large], local_only: true}}", "contradictory",

@@ -172,18 +172,61 @@ class Validator {
                   "` holds a configuration that cannot be read: " + parsed.error().message);
       return false;
     }
-    if (!parsed->plain()) {
-      // Accepting it would call the plain model and record that the transform was applied.
+    const auto& composed = config_.routes[route].composed;
+    auto with_transform = *parsed;
+    with_transform.transform.clear();
+    if (!with_transform.plain() || (!parsed->transform.empty() && composed.contains(parsed->model))) {
+      // Accepting it would call the plain model and record that more was applied.
       fail_at({"routes", route, key}, "bad_value",
               "`routes." + route + "." + key + "` holds " + text +
-                  "; a route takes models by name, without transform, guide, samples or effort");
+                  "; a route takes models by name, with a transform at most (small|t=cot), and strategies "
+                  "without");
       return false;
     }
-    if (config_.models.count(parsed->model)) return true;
+    if (config_.models.count(parsed->model) || composed.contains(parsed->model)) return true;
     fail_at({"routes", route, key}, "unknown_model",
             "`routes." + route + "." + key + "` names the model " + parsed->model +
                 ", which is not under `models`" + known_names(parsed->model, names_of(config_.models)));
     return false;
+  }
+
+  /// Of a composed candidate, whether it has one inside.
+  bool is_local(const RouteOptions& route, const std::string& text) const {
+    const auto parsed = Configuration::parse(text);
+    if (!parsed) return false;
+    const auto composed = route.composed.find(parsed->model);
+    if (composed != route.composed.end()) {
+      const auto& inside = composed->second.candidates;
+      return std::any_of(inside.begin(), inside.end(),
+                         [&](const std::string& candidate) { return is_local(route, candidate); });
+    }
+    const auto model = config_.models.find(parsed->model);
+    return model != config_.models.end() && model->second.local;
+  }
+
+  bool check_composed(const std::string& name, RouteOptions& route) {
+    for (auto& [as, composed] : route.composed) {
+      const auto where = "`routes." + name + ".candidates";
+      const bool bad = as.size() > 200 || as.find_first_of("| \t\r\n") != std::string::npos;
+      if (bad)
+        fail_at({"routes", name, "candidates"}, "bad_value",
+                where + "` calls a strategy " + as + "; a name must be without blanks and |");
+      if (config_.models.count(as)) {
+        fail_at(
+            {"routes", name, "candidates"}, "contradictory",
+            where + "` calls a strategy " + as + ", which is the name of a model; give it another with `as`");
+      }
+      for (const auto& candidate : composed.candidates) {
+        if (!known_configuration(name, "candidates", candidate)) return false;
+      }
+      if (composed.reference.empty()) composed.reference = composed.candidates.back();
+      if (std::find(composed.candidates.begin(), composed.candidates.end(), composed.reference) ==
+          composed.candidates.end()) {
+        fail_at({"routes", name, "candidates"}, "contradictory",
+                where + "` has the strategy " + as + ", whose reference is not among its candidates");
+      }
+    }
+    return true;
   }
 
   void check_route(const std::string& name, RouteOptions& route) {
@@ -204,6 +247,7 @@ class Validator {
                   ".candidates` has only one entry, so there is nothing to route; add a second, or use the "
                   "model by its name");
     }
+    if (!check_composed(name, route)) return;
     for (const auto& candidate : route.candidates) {
       if (!known_configuration(name, "candidates", candidate)) return;
     }
@@ -220,24 +264,14 @@ class Validator {
                   ".reference` is also the first, cheapest candidate; list candidates cheapest first and "
                   "name the strong one");
     }
-    for (const auto& candidate : route.candidates) {
-      // A trained router may choose among any number; whether this one does is seen when it is read.
-      if (!route.router.empty()) break;
-      if (candidate == route.reference || candidate == route.candidates.front()) continue;
-      fail_at({"routes", name, "candidates"}, "contradictory",
-              where + ".candidates` lists " + candidate +
-                  ", which would never be called: without a trained router every strategy chooses between " +
-                  route.candidates.front() + ", the first candidate, and " + route.reference +
-                  ", the reference. Leave it out, or give it a route of its own");
-    }
     if (route.strategy.empty())
       fail_at({"routes", name, "strategy"}, "bad_value", where + ".strategy` is empty");
-    if (route.local_only && !config_.models[route.candidates.front()].local &&
-        !config_.models[route.reference].local) {
+    if (route.local_only && std::none_of(route.candidates.begin(), route.candidates.end(),
+                                         [&](const std::string& text) { return is_local(route, text); })) {
       fail_at({"routes", name, "local_only"}, "contradictory",
-              where + ".local_only` lets only local models answer and neither " + route.candidates.front() +
-                  " nor " + route.reference +
-                  " is one; set local: true on a model that runs on this machine");
+              where +
+                  ".local_only` lets only local models answer and no candidate is one; set local: true on a "
+                  "model that runs on this machine");
     }
     check_contract(name, route);
     if (route.mode == "observe" && !route.learning.enabled) {

@@ -9,5 +9,11 @@ namespace brevet {
 
 inline constexpr std::string_view kGuideMarker = "Write a guide";
 inline constexpr std::string_view kJudgeMarker = "Judge whether two answers";
+/// Stands in front of an answer that follows reasoning, in prompts that ask for both and in their answers.
+inline constexpr std::string_view kFinalAnswerMark = "Final answer:";
+inline constexpr std::string_view kFuseMarker = "Write the best answer";
+inline constexpr std::string_view kProposeMarker = "Propose the next step";
+inline constexpr std::string_view kValueMarker = "Judge whether these steps";
+inline constexpr std::string_view kVoteMarker = "Choose which of several ways";
 
 }  // namespace brevet

@@ -20,6 +20,17 @@ std::string show(const Skill& skill) {
   return out;
 }
 
+std::string show_call(const Attempt& attempt, const std::string& indent) {
+  std::string out = fmt::format(
+      "  call      {}{}{} ({}): {}, {}, {} ms{}\n", indent, attempt.configuration.key(),
+      attempt.tag.empty() ? "" : ", " + attempt.tag, name_of(attempt.purpose), name_of(attempt.state),
+      show(attempt.cost), attempt.latency.count() / 1000, attempt.error ? ", " + attempt.error->code : "");
+  for (const auto& part : attempt.parts) out += show_call(part, indent + "  ");
+  if (!attempt.steps.empty())
+    out += fmt::format("            {}  {}\n", indent, attempt.steps.back().sentence);
+  return out;
+}
+
 }  // namespace
 
 std::string explain(const Decision& decision) {
@@ -52,11 +63,7 @@ std::string explain(const Decision& decision) {
     out += fmt::format("  near      similarity {:.2f}: {}\n", near.similarity, show(near.skill));
   }
   if (!decision.degraded.empty()) out += fmt::format("  note      no embedding: {}\n", decision.degraded);
-  for (const auto& attempt : decision.attempts) {
-    out += fmt::format("  call      {} ({}): {}, {}, {} ms{}\n", attempt.configuration.key(),
-                       name_of(attempt.purpose), name_of(attempt.state), show(attempt.cost),
-                       attempt.latency.count() / 1000, attempt.error ? ", " + attempt.error->code : "");
-  }
+  for (const auto& attempt : decision.attempts) out += show_call(attempt, "");
   if (decision.simulated) out += "  note      a simulated model was called\n";
   return out;
 }

@@ -17,9 +17,14 @@ RouteFigures& MoneyLedger::at(const std::string& tenant, const std::string& rout
 
 namespace {
 
-void add_attempts(RouteFigures& figures, const Decision& decision) {
-  for (const auto& attempt : decision.attempts) {
+void add_attempts(RouteFigures& figures, const std::vector<Attempt>& attempts) {
+  for (const auto& attempt : attempts) {
     if (attempt.state == AttemptState::kPending) continue;
+    if (!attempt.parts.empty()) {
+      // Its cost is theirs.
+      add_attempts(figures, attempt.parts);
+      continue;
+    }
     switch (attempt.purpose) {
       case Purpose::kServe:
       case Purpose::kFuse:
@@ -43,7 +48,7 @@ void add_attempts(RouteFigures& figures, const Decision& decision) {
 void MoneyLedger::served(const Decision& decision) {
   std::lock_guard lock(mutex_);
   auto& figures = at(decision.tenant, decision.route);
-  add_attempts(figures, decision);
+  add_attempts(figures, decision.attempts);
   if (decision.simulated) ++figures.simulated;
   if (decision.state == DecisionState::kFailed) ++figures.failed;
   if (decision.state == DecisionState::kCancelled) ++figures.cancelled;
@@ -57,7 +62,9 @@ void MoneyLedger::served(const Decision& decision) {
     }
   }
   if (decision.route.empty()) return;
-  const bool reference = served->configuration.key() == decision.partition.reference;
+  // What was fused by it is not its own answer.
+  const bool reference =
+      served->configuration.key() == decision.partition.reference && served->purpose == Purpose::kServe;
   ++(reference ? figures.reference_served : figures.weak_served);
   if (!reference && !served->configuration.guide.empty()) ++figures.weak_with_guide;
   if (decision.exact_repeat) ++figures.exact_repeats;
@@ -79,7 +86,7 @@ void MoneyLedger::served(const Decision& decision) {
 void MoneyLedger::shadowed(const Decision& shadow, const ShadowResult& result, Parent parent) {
   std::lock_guard lock(mutex_);
   auto& figures = at(shadow.tenant, shadow.route);
-  add_attempts(figures, shadow);
+  add_attempts(figures, shadow.attempts);
   ++figures.shadows;
   if (result.spot_check) {
     figures.spot_checks.add(result.weak_alone_known       ? result.weak_alone

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "domain/chat_request.h"
+#include "domain/markers.h"
 
 namespace brevet {
 
@@ -30,15 +31,12 @@ const std::vector<PromptTransform>& prompt_transforms();
 /// Null when there is none of this name.
 const PromptTransform* find_transform(std::string_view name);
 
-/// Stands in front of the answer that follows the reasoning.
-inline constexpr std::string_view kFinalAnswer = "Final answer:";
-
 struct SplitAnswer {
   std::string_view reasoning;  ///< up to and with the marker; empty when there is none
   std::string_view answer;     ///< trimmed; the whole text when it has no marker or nothing follows it
 };
-/// Looks for the last line that begins with kFinalAnswer, whatever its case and markdown. `text` must outlive
-/// the result.
+/// Looks for the last line that begins with kFinalAnswerMark, whatever its case and markdown. `text` must
+/// outlive the result.
 SplitAnswer split_reasoning(std::string_view text);
 
 /// `first` and then `second` at each place, as if both had been asked for.

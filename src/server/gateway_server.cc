@@ -300,6 +300,9 @@ class Server final : public GatewayServer {
     const auto force = net::find_header(request.headers, "x-brevet-force");
     if (!force.empty() && force != "reference") return bad_switch("x-brevet-force", "'reference'");
     options.force_reference = !force.empty();
+    const auto reasoning = net::find_header(request.headers, "x-brevet-reasoning");
+    if (!reasoning.empty() && reasoning != "show") return bad_switch("x-brevet-reasoning", "'show'");
+    options.show_reasoning = !reasoning.empty();
     struct Switch {
       const char* name;
       bool* value;

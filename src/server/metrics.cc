@@ -153,6 +153,30 @@ void Metrics::exchange(std::string_view endpoint, int status) {
   add(kExchanges, {endpoint, code}, 1);
 }
 
+void Metrics::called(const Attempt& attempt) {
+  const std::string_view model = attempt.configuration.model;
+  add(kAttempts, {model, name_of(attempt.state)}, 1);
+  if (attempt.error && attempt.state == AttemptState::kFailed) add(kErrors, {model, attempt.error->code}, 1);
+  if (attempt.tries > 1) add(kRetries, {model}, attempt.tries - 1);
+  if (attempt.latency.count() > 0) observe(kUpstream, {model}, seconds(attempt.latency));
+  if (attempt.first_token) observe(kFirstToken, {model}, seconds(*attempt.first_token));
+  if (!attempt.parts.empty()) {
+    // Its tokens are theirs.
+    for (const auto& part : attempt.parts) called(part);
+    return;
+  }
+  if (!attempt.answer) return;
+  const auto& usage = attempt.answer->usage;
+  const auto tokens = [&](const char* type, const std::optional<std::int64_t>& count) {
+    if (count) add(kTokens, {model, type}, static_cast<double>(*count));
+  };
+  tokens("input", usage.input_tokens);
+  tokens("output", usage.output_tokens);
+  tokens("cache_read", usage.cached_input_tokens);
+  tokens("cache_creation", usage.cache_creation_tokens);
+  tokens("reasoning", usage.reasoning_tokens);
+}
+
 void Metrics::decided(const Decision& decision) {
   std::lock_guard lock(mutex_);
   const std::string_view route = decision.route;
@@ -160,28 +184,12 @@ void Metrics::decided(const Decision& decision) {
   bool failed_call = false;
   bool unreachable = false;
   for (const auto& attempt : decision.attempts) {
-    const std::string_view model = attempt.configuration.model;
-    add(kAttempts, {model, name_of(attempt.state)}, 1);
-    if (attempt.error && attempt.state == AttemptState::kFailed) {
-      failed_call = true;
-      const auto kind = attempt.error->kind;
-      unreachable |= (kind == ErrorKind::kProviderUnavailable || kind == ErrorKind::kProviderTimeout) &&
-                     attempt.configuration.key() == decision.partition.reference;
-      add(kErrors, {model, attempt.error->code}, 1);
-    }
-    if (attempt.tries > 1) add(kRetries, {model}, attempt.tries - 1);
-    if (attempt.latency.count() > 0) observe(kUpstream, {model}, seconds(attempt.latency));
-    if (attempt.first_token) observe(kFirstToken, {model}, seconds(*attempt.first_token));
-    if (!attempt.answer) continue;
-    const auto& usage = attempt.answer->usage;
-    const auto tokens = [&](const char* type, const std::optional<std::int64_t>& count) {
-      if (count) add(kTokens, {model, type}, static_cast<double>(*count));
-    };
-    tokens("input", usage.input_tokens);
-    tokens("output", usage.output_tokens);
-    tokens("cache_read", usage.cached_input_tokens);
-    tokens("cache_creation", usage.cache_creation_tokens);
-    tokens("reasoning", usage.reasoning_tokens);
+    called(attempt);
+    if (!attempt.error || attempt.state != AttemptState::kFailed) continue;
+    failed_call = true;
+    const auto kind = attempt.error->kind;
+    unreachable |= (kind == ErrorKind::kProviderUnavailable || kind == ErrorKind::kProviderTimeout) &&
+                   attempt.configuration.key() == decision.partition.reference;
   }
   if (const auto* served = decision.served(); served != nullptr && decision.state == DecisionState::kServed) {
     add(kDecisions, {route, served->configuration.model, decision.reason.code}, 1);

@@ -76,6 +76,7 @@ class Metrics {
     kFamilies
   };
 
+  void called(const Attempt& attempt);
   void add(Id id, std::initializer_list<std::string_view> labels, double value);
   void observe(Id id, std::initializer_list<std::string_view> labels, double seconds);
   template <class Series>

@@ -94,6 +94,14 @@ json::object attempt_json(const Attempt& attempt) {
       attempt.first_token ? json::value(attempt.first_token->count()) : json::value(nullptr);
   out["tries"] = attempt.tries;
   out["error"] = error_json(attempt.error);
+  out["tag"] = text_or_null(attempt.tag);
+  out["prompt_bytes_added"] = attempt.prompt_bytes_added;
+  if (attempt.parts.empty()) return out;
+  json::array parts, steps;
+  for (const auto& part : attempt.parts) parts.push_back(attempt_json(part));
+  for (const auto& step : attempt.steps) steps.push_back(reason_json(step));
+  out["parts"] = std::move(parts);
+  out["steps"] = std::move(steps);
   return out;
 }
 

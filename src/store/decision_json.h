@@ -12,10 +12,11 @@
 //   neighbours[{skill, request_hash, status, guide, similarity, hits, confirmed, refuted, created, text}],
 //   exact_repeat, skill, degraded, would_have, simulated, steps[{code, sentence}], accepted,
 //   attempts[{id, configuration, purpose, state, returned_model, finish_reason, usage, mean_logprob,
-//   min_logprob, cost, latency_us, first_token_us, tries, error}], comparisons[{first, second, verdict,
-//   method, similarity}], draws[{what, probability, outcome}], snapshot_version, embedding_dimension,
-//   partition{encoder, weak, reference, system_hash}, session, request_hash, latency_us, overhead_us,
-//   streamed, learn, tags, request_text
+//   min_logprob, cost, latency_us, first_token_us, tries, error, tag, prompt_bytes_added, and of a composed
+//   candidate parts[attempts] and steps}], comparisons[{first, second, verdict, method, similarity}],
+//   draws[{what, probability, outcome}], snapshot_version, embedding_dimension, partition{encoder, weak,
+//   reference, system_hash}, session, request_hash, latency_us, overhead_us, streamed, learn, tags,
+//   request_text
 // The store adds when it reads one: feedback[{score, comment, time}] and shadows[ids].
 #pragma once
 

@@ -18,6 +18,10 @@ StrategyKind exact_lookup_kind();
 StrategyKind rar_kind();
 StrategyKind adaptive_kind();
 StrategyKind rar_shadow_kind();
+StrategyKind self_consistency_kind();
+StrategyKind blended_kind();
+StrategyKind blender_kind();
+StrategyKind tree_of_thoughts_kind();
 /// A row for each of router_kinds(); `knn` keeps its own and learns to read a router beside.
 void add_trained_kinds(std::vector<StrategyKind>& kinds);
 

@@ -53,8 +53,12 @@ const std::vector<StrategyKind>& strategies() {
         adaptive_kind(),  // the default: calibrated estimate, exact repeats, log-probability of the answer
         rar_kind(),       // RAR as published: nearest remembered request over a threshold
         knn_kind(),       // agreement among similar remembered requests
-        exact_lookup_kind(),    // what remembering repeats alone gives
-        random_mixture_kind(),  // what any router must beat
+        exact_lookup_kind(),      // what remembering repeats alone gives
+        random_mixture_kind(),    // what any router must beat
+        self_consistency_kind(),  // several samples and a vote
+        blended_kind(),           // a random candidate for each turn
+        blender_kind(),           // every candidate, ranked in pairs, fused
+        tree_of_thoughts_kind(),  // a search over steps
         always_weak_kind(),
         always_strong_kind(),
         rar_shadow_kind(),  // not for serving: what is tried off the request path

@@ -108,11 +108,12 @@ std::string show(const Step& step) {
   std::string out = step.reason.code + "/" + step.reason.sentence + "/" + std::to_string(step.what.index());
   if (const auto* calls = std::get_if<Calls>(&step.what)) {
     for (const auto& call : calls->calls) {
-      out += "/" + call.configuration.key() + name_of(call.purpose) + call.edits.last_user_prefix;
+      out += "/" + call.configuration.key() + name_of(call.purpose) + call.edits.last_user_prefix + call.tag;
       for (const auto& message : call.messages) out += message.text;
     }
   }
-  if (const auto* accept = std::get_if<Accept>(&step.what)) out += "/" + std::to_string(accept->attempt);
+  if (const auto* accept = std::get_if<Accept>(&step.what))
+    out += "/" + std::to_string(accept->attempt) + accept->text.value_or("");
   return out;
 }
 
@@ -172,10 +173,40 @@ void answer_need(Scene& scene, const Need& need, Draws& dice) {
   }
 }
 
+/// Answers of every kind that a strategy may meet: numbers that agree and do not, verdicts, ratings, lists,
+/// nothing that it can read.
+constexpr const char* kTexts[] = {"Compare the factors one by one.",
+                                  "42",
+                                  "The answer is 42.",
+                                  "41",
+                                  "Verdict: [[A]]",
+                                  "Verdict: [[B]]",
+                                  "[[C]]",
+                                  "sure",
+                                  "likely",
+                                  "impossible",
+                                  "1. Take 6.\n2. Multiply it by 7.\n3. Write 42.",
+                                  "7",
+                                  ""};
+
+void end_call(Attempt& attempt, Draws& dice) {
+  if (dice.coin("fails", 0.2)) {
+    attempt.state = AttemptState::kFailed;
+    attempt.error = Error{ErrorKind::kProviderUnavailable, "upstream_down", "Down."};
+    return;
+  }
+  attempt.state = AttemptState::kDone;
+  attempt.answer = Answer{};
+  attempt.answer->text = kTexts[dice.choose("text", std::size(kTexts))];
+  attempt.answer->finish_reason = "stop";
+}
+
 /// Drives one strategy to its end. Every property that holds for all strategies is checked here.
 void drive(const Strategy& strategy, bool shadow, std::uint64_t seed) {
   Scene scene;
   Draws dice(99, seed);
+  scene.view.calls_left =
+      !shadow && dice.coin("few_calls", 0.3) ? 3 + static_cast<int>(dice.choose("calls", 10)) : 200;
   if (dice.coin("after", 0.5)) scene.snapshot.after = 0.5;
   scene.snapshot.guide_gone = dice.coin("gone", 0.3);
   scene.view.weak_has_logprobs = dice.coin("logprobs", 0.5);
@@ -188,8 +219,17 @@ void drive(const Strategy& strategy, bool shadow, std::uint64_t seed) {
     if (!scene.view.spot_check && dice.coin("weak_answer", 0.3)) scene.view.weak_answer = &weak_answer;
   }
   Draws draws(5, seed);
-  constexpr int kStepsMax = 80;
+  constexpr int kStepsMax = 400;
   for (int i = 0; i < kStepsMax; ++i) {
+    // Time may be up at any step; then nothing is pending, and who still calls gets nothing.
+    if (!shadow && dice.coin("late", 0.02)) {
+      scene.view.out_of_time = true;
+      for (auto& attempt : scene.attempts) {
+        if (attempt.state != AttemptState::kPending) continue;
+        attempt.state = AttemptState::kFailed;
+        attempt.error = Error{ErrorKind::kProviderTimeout, "deadline_exceeded", "Late."};
+      }
+    }
     const Draws before = draws;
     const Step step = strategy.next(scene.turn(), draws);
     Draws again = before;
@@ -209,45 +249,42 @@ void drive(const Strategy& strategy, bool shadow, std::uint64_t seed) {
         ASSERT_FALSE(give_up->error);
         return;
       }
-      // Gives up only when the reference has failed too.
-      bool reference_failed = false;
+      // Gives up only when the reference has failed too, or may not be called any more.
+      bool reference_failed = scene.view.out_of_time || scene.view.calls_left == 0;
       for (const auto& attempt : scene.attempts) {
         reference_failed |=
-            attempt.configuration == scene.reference && attempt.state == AttemptState::kFailed;
+            attempt.configuration.model == scene.reference.model && attempt.state == AttemptState::kFailed;
       }
       ASSERT_TRUE(reference_failed);
       ASSERT_TRUE(give_up->error);
       return;
     }
     if (std::holds_alternative<Wait>(step.what)) {
-      bool pending = false;
+      std::vector<Attempt*> pending;
       for (auto& attempt : scene.attempts) {
-        if (attempt.state != AttemptState::kPending) continue;
-        pending = true;
-        attempt.state = AttemptState::kDone;
-        attempt.answer = Answer{};
+        if (attempt.state == AttemptState::kPending) pending.push_back(&attempt);
       }
-      ASSERT_TRUE(pending) << "waits for nothing";
+      ASSERT_FALSE(pending.empty()) << "waits for nothing";
+      // In any order.
+      end_call(*pending[dice.choose("which", static_cast<std::uint32_t>(pending.size()))], dice);
       continue;
     }
     if (const auto* need = std::get_if<Need>(&step.what)) {
       answer_need(scene, *need, dice);
       continue;
     }
+    if (scene.view.out_of_time) return;
     for (const auto& call : std::get<Calls>(step.what).calls) {
       ASSERT_TRUE(call.configuration.model == "weak" || call.configuration.model == "strong");
-      ASSERT_EQ(call.purpose == Purpose::kServe, !shadow);
+      ASSERT_EQ(call.purpose == Purpose::kServe || call.purpose == Purpose::kFuse ||
+                    (call.purpose == Purpose::kJudge && !call.messages.empty()),
+                !shadow || call.purpose == Purpose::kJudge);
       auto& attempt = scene.attempt(call.configuration, AttemptState::kPending, call.purpose);
-      const auto fate = dice.uniform();
-      if (fate < 0.2) {
-        attempt.state = AttemptState::kFailed;
-        attempt.error = Error{ErrorKind::kProviderUnavailable, "upstream_down", "Down."};
-      } else if (fate < 0.95) {
-        attempt.state = AttemptState::kDone;
-        attempt.answer = Answer{};
-        attempt.answer->text = "Compare the factors one by one.";
-      }
+      attempt.tag = call.tag;
+      --scene.view.calls_left;
+      if (dice.coin("ends_at_once", 0.7)) end_call(attempt, dice);
     }
+    ASSERT_GE(scene.view.calls_left, 0) << "more calls than it may make";
   }
   FAIL() << strategy.name() << " does not end within " << kStepsMax << " steps";
 }
@@ -272,6 +309,14 @@ TEST(EveryStrategy, KeepsTheContractWithOtherOptions) {
            {"adaptive",
             {{"weak_on_reference_failure", false}, {"try_from", 0.0}, {"outcomes_min", std::int64_t{0}}}},
            {"rar", {{"static_router", std::string("knn")}}},
+           {"self_consistency", {{"agreement_min", 0.7}, {"weak_on_reference_failure", true}}},
+           {"self_consistency", {{"samples", std::int64_t{9}}, {"at_once", std::int64_t{9}}}},
+           {"blended", {{"sticky", true}, {"weights", std::string("weak=3, strong=0")}}},
+           {"blender", {{"rank", std::string("agreement")}, {"fuse", std::int64_t{2}}}},
+           {"blender", {{"aggregate", std::string("bubble")}, {"fuse", std::int64_t{2}}}},
+           {"blender", {{"aggregate", std::string("max_wins")}, {"judge", std::string("weak")}}},
+           {"tree_of_thoughts", {{"search", std::string("dfs")}, {"evaluations", std::int64_t{2}}}},
+           {"tree_of_thoughts", {{"generate", std::string("sample")}, {"evaluate", std::string("vote")}}},
            {"rar_shadow", {{"judge", std::string("reference")}, {"guides_max", std::int64_t{8}}}}}) {
     SCOPED_TRACE(name);
     auto strategy = make(name, options);

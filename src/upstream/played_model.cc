@@ -197,6 +197,14 @@ Task<ModelOutcome> PlayedModel::play(PlayedAnswer played, ModelCall call, Stream
 
 SeenPrompt seen_prompt(const ModelCall& call) {
   SeenPrompt out;
+  const auto* request = call.request.get();
+  const auto temperature = call.temperature ? call.temperature
+                           : request        ? request->temperature
+                                            : std::nullopt;
+  const auto seed = call.sample ? std::optional<std::int64_t>(*call.sample)
+                    : request   ? request->seed
+                                : std::nullopt;
+  if (temperature && *temperature > 0 && seed) out.sample = static_cast<std::uint64_t>(*seed) + 1;
   if (!call.messages.empty()) {
     for (const auto& message : call.messages) {
       out.bytes += message.text.size();

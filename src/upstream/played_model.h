@@ -51,6 +51,8 @@ struct SeenPrompt {
   std::string system;
   std::string last_user;
   std::size_t bytes = 0;  ///< of all messages
+  /// Which of several answers at a temperature; 0 = at none, or without a seed: always the same answer.
+  std::uint64_t sample = 0;
 };
 SeenPrompt seen_prompt(const ModelCall& call);
 

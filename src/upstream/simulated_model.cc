@@ -26,7 +26,8 @@ enum class Draw : std::uint64_t {
   kBias,
   kPrefer,
   kUnrelated,
-  kOtherFamily
+  kOtherFamily,
+  kSample
 };
 
 /// A text around a question that is shorter says nothing that could help or disturb.
@@ -108,8 +109,9 @@ class World final : public SimulatedWorld {
   }
   const SimulationProfile& profile() const override { return profile_; }
   const SimulatedQuestions& questions() const override { return *questions_; }
+  using SimulatedWorld::right;
   bool right(const SimulatedModelProfile& model, const SimulatedQuestion& question, Help help,
-             std::uint64_t prompt_hash) const override {
+             std::uint64_t prompt_hash, Asked asked) const override {
     const auto seed = profile_.questions.seed;
     const auto name = hash_bytes(model.name);
     double own = normal(key(seed, Draw::kOwn, question.number, name));
@@ -117,11 +119,16 @@ class World final : public SimulatedWorld {
       const double other = normal(mix_bits(key(seed, Draw::kPrompt, question.number, name), prompt_hash));
       own = std::sqrt(1 - model.guide_redraw) * own + std::sqrt(model.guide_redraw) * other;
     }
+    if (asked.sample != 0 && model.sample_redraw > 0) {
+      const double other = normal(mix_bits(key(seed, Draw::kSample, question.number, name), asked.sample));
+      own = std::sqrt(1 - model.sample_redraw) * own + std::sqrt(model.sample_redraw) * other;
+    }
     const double hidden = normal(key(seed, Draw::kHidden, question.number));
     const double sum =
         model.skill + model.topic_loading * topics_[static_cast<std::size_t>(question.family)] -
         model.size_loading * std::numbers::sqrt3 * question.size + std::sqrt(profile_.shared) * hidden +
-        std::sqrt(1 - profile_.shared) * own + (help == Help::kFitting ? model.guide_gain : 0);
+        std::sqrt(1 - profile_.shared) * own + (help == Help::kFitting ? model.guide_gain : 0) +
+        (asked.reasoning ? model.reasoning_gain : 0);
     return sum > 0;
   }
 
@@ -230,10 +237,19 @@ class SimulatedModel final : public PlayedModel {
     }
     if (seen.last_user.find(question.reworded) != std::string::npos)
       prompt_hash = mix_bits(prompt_hash, 2) | 1;
-    const bool right = world_->right(model_, question, help, prompt_hash);
-    const bool usual = uniform(key(seed(), Draw::kWhich, question.number, name_hash_)) < 0.6;
+    const SimulatedWorld::Asked asked{seen.last_user.find(kFinalAnswerMark) != std::string::npos,
+                                      seen.sample};
+    const bool right = world_->right(model_, question, help, prompt_hash, asked);
+    const auto which = key(seed(), Draw::kWhich, question.number, name_hash_);
+    const bool usual = uniform(seen.sample == 0 ? which : mix_bits(which, seen.sample)) < 0.6;
     Answer answer;
-    answer.text = worded(question, right ? question.answer : usual ? question.wrong : question.wrong2);
+    const auto& said = right ? question.answer : usual ? question.wrong : question.wrong2;
+    answer.text = worded(question, said);
+    if (asked.reasoning) {
+      answer.text = question_families()[static_cast<std::size_t>(question.family)].method + "\n" +
+                    std::string(kFinalAnswerMark) + " " +
+                    (question.kind == AnswerKind::kChoice ? "(" + said + ")" : said);
+    }
     const double z = normal(mix_bits(key(seed(), Draw::kLogprob, question.number, name_hash_), prompt_hash));
     const double mean = -std::exp(-1.6 + 0.8 * (z - (right ? model_.logprob_signal : 0)));
     answer.mean_logprob = std::max(mean, -20.0);

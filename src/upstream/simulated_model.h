@@ -12,7 +12,8 @@
 // is above 0, with T, H, E standard normal draws keyed by the world's seed. Family and size can be read off
 // the text, H and E by nobody. A guide that fits the family adds `guide_gain`; any text around the question
 // and other wordings redraw a share of E, which helps as often as it hurts. Same text, same model: same
-// answer; ModelCall::seed is not looked at.
+// answer; ModelCall::seed is not looked at. At a temperature above 0 each seed of the request (`sample` of
+// the call) redraws a share of E as well. A prompt that asks for a final answer behind reasoning gets both.
 //
 // Prompts of our own are recognised by their markers (domain/markers.h): a guide prompt is answered with the
 // family's method, a judge prompt by comparing, with the declared flips and position bias.
@@ -34,11 +35,14 @@ namespace brevet {
 
 struct SimulatedModelProfile {
   std::string name;
-  double skill = 0;             ///< probit scale, of the sum's mean
-  double topic_loading = 0;     ///< how far families differ
-  double size_loading = 0;      ///< how far large parameters hurt
-  double guide_gain = 0;        ///< what a fitting guide adds; 0 = guides have no effect
-  double guide_redraw = 0.2;    ///< share of E's variance that any change of the prompt redraws, 0..1
+  double skill = 0;           ///< probit scale, of the sum's mean
+  double topic_loading = 0;   ///< how far families differ
+  double size_loading = 0;    ///< how far large parameters hurt
+  double guide_gain = 0;      ///< what a fitting guide adds; 0 = guides have no effect
+  double guide_redraw = 0.2;  ///< share of E's variance that any change of the prompt redraws, 0..1
+  /// What a prompt that asks for reasoning before a final answer adds; 0 = it only costs tokens.
+  double reasoning_gain = 0;
+  double sample_redraw = 0.5;   ///< share of E's variance that each sample at a temperature redraws, 0..1
   double logprob_signal = 1.2;  ///< distance of right from wrong answers in the log-probability, in s.d.
   double guide_leak_rate = 0;   ///< share of written guides that give the answer away
   /// Share of written guides that are about another family's kind of question, of about equal length: 1 is
@@ -76,8 +80,17 @@ class SimulatedWorld {
   virtual const SimulatedQuestions& questions() const = 0;
   /// Whether the model answers the question right, alone or with a text around it (a guide) that fits or not.
   enum class Help { kNone, kUnrelated, kFitting };
+  /// How it is asked beside that: for reasoning first, and as which sample at a temperature (0 = none).
+  struct Asked {
+    bool reasoning = false;
+    std::uint64_t sample = 0;
+  };
   virtual bool right(const SimulatedModelProfile& model, const SimulatedQuestion& question, Help help,
-                     std::uint64_t prompt_hash) const = 0;
+                     std::uint64_t prompt_hash, Asked asked) const = 0;
+  bool right(const SimulatedModelProfile& model, const SimulatedQuestion& question, Help help,
+             std::uint64_t prompt_hash) const {
+    return right(model, question, help, prompt_hash, Asked{});
+  }
 };
 
 /// Whether the profile's faults happen in the client itself. Behind serve_models they happen on the wire

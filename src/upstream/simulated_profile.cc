@@ -66,6 +66,8 @@ Result<SimulatedModelProfile> read_model(const boost::json::value& value, const 
       {"size_loading", number(model.size_loading, 0, 10)},
       {"guide_gain", number(model.guide_gain, 0, 10)},
       {"guide_redraw", number(model.guide_redraw, 0, 1)},
+      {"reasoning_gain", number(model.reasoning_gain, 0, 10)},
+      {"sample_redraw", number(model.sample_redraw, 0, 1)},
       {"logprob_signal", number(model.logprob_signal, 0, 10)},
       {"guide_leak_rate", number(model.guide_leak_rate, 0, 1)},
       {"guide_unrelated", number(model.guide_unrelated, 0, 1)},

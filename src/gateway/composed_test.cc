@@ -1,0 +1,309 @@
+// Goal: a candidate that is a strategy is called like a model, and its calls are bounded, stopped, timed and
+// accounted as the request's own; transforms reason without the client seeing it.
+// Method: scripted models behind a route whose candidates are composed by hand.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "gateway/test_fakes.h"
+
+namespace brevet {
+namespace {
+
+using namespace testing_fakes;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Configuration configuration(const std::string& key) {
+  return *Configuration::parse(key);
+}
+
+/// Puts a composed candidate under `name` into the world's route.
+void compose(World& world, const std::string& name, std::string_view strategy, OptionValues options,
+             const std::vector<std::string>& candidates) {
+  auto composed = std::make_shared<Composed>();
+  composed->name = name;
+  composed->strategy = *make_strategy(strategy, options);
+  for (const auto& key : candidates) composed->candidates.push_back(configuration(key));
+  composed->reference = composed->candidates.back();
+  world.route.composed[name] = std::move(composed);
+}
+
+void use_candidates(World& world, const std::string& weak, const std::string& reference) {
+  world.route.weak = configuration(weak);
+  world.route.reference = configuration(reference);
+  world.route.candidates = {world.route.weak, world.route.reference};
+}
+
+Script says(std::string text) {
+  Script script;
+  script.text = std::move(text);
+  return script;
+}
+
+/// A weak side of three votes in front of the strong model.
+struct Voters : World {
+  Voters() {
+    compose(*this, "voters", "self_consistency", {{"samples", std::int64_t{3}}, {"at_once", std::int64_t{3}}},
+            {"weak"});
+    use_candidates(*this, "voters", "strong");
+    use("always_weak");
+    weak->scripts = {says("41"), says("The answer is 42."), says("42")};
+  }
+};
+
+TEST(Composed, IsCalledLikeAModelAndItsCallsAreParts) {
+  Voters world;
+  const auto decision = world.serve(World::request());
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  EXPECT_THAT(world.sink.log, ElementsAre("whole voters The answer is 42."));
+  ASSERT_EQ(decision->attempts.size(), 1U);
+  const auto& attempt = decision->attempts[0];
+  EXPECT_EQ(attempt.configuration.key(), "voters");
+  ASSERT_EQ(attempt.parts.size(), 3U);
+  EXPECT_EQ(attempt.parts[2].configuration.key(), "weak");
+  EXPECT_EQ(attempt.cost.amount->pico_usd, 3'000);
+  EXPECT_EQ(decision->cost.amount->pico_usd, 3'000) << "each call is paid once";
+  EXPECT_EQ(world.figures().serve.known.pico_usd, 3'000);
+  EXPECT_EQ(attempt.steps.back().code, "voted");
+  // Sampled, each its own way.
+  ASSERT_EQ(world.weak->calls.size(), 3U);
+  EXPECT_EQ(world.weak->calls[1].temperature, 0.7);
+  EXPECT_EQ(world.weak->calls[1].sample, 1);
+}
+
+TEST(Composed, AFailingMemberIsLeftOutAndAFailedOneGoesToTheReference) {
+  Voters world;
+  Script down;
+  down.fails = ErrorKind::kProviderUnavailable;
+  world.weak->scripts = {down, says("42"), says("42")};
+  auto decision = world.serve(World::request());
+  EXPECT_EQ(decision->served()->configuration.key(), "voters");
+  EXPECT_THAT(decision->attempts[0].steps.back().sentence, HasSubstr("1 sample failed (upstream_down)"));
+  world.weak->scripts = {down, down, down};
+  decision = world.serve(World::request());
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  EXPECT_EQ(decision->served()->configuration.key(), "strong");
+  EXPECT_EQ(decision->reason.code, "weak_failed");
+}
+
+TEST(Composed, NestsAndHidesWhatIsInside) {
+  Voters world;
+  // Two members vote, one of them a blend of itself.
+  compose(world, "either", "blended", {}, {"weak", "strong"});
+  compose(world, "voters", "self_consistency", {{"samples", std::int64_t{3}}, {"at_once", std::int64_t{3}}},
+          {"either"});
+  world.weak->scripts.clear();
+  const auto decision = world.serve(World::request());
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  const auto& parts = decision->attempts[0].parts;
+  ASSERT_EQ(parts.size(), 3U);
+  std::int64_t sum = 0;
+  for (const auto& part : parts) {
+    ASSERT_EQ(part.parts.size(), 1U);
+    sum += part.parts[0].cost.amount->pico_usd;
+    EXPECT_TRUE(part.parts[0].answer->text.empty()) << "what was said inside is not kept";
+  }
+  EXPECT_EQ(decision->cost.amount->pico_usd, sum);
+  EXPECT_EQ(decision->draws.size(), 3U) << "coins inside are logged";
+}
+
+TEST(Composed, DrawsDependOnThePlaceAlone) {
+  // The same coins whatever else the request does: with and without a gate that changes who ends first.
+  std::vector<std::string> drawn[2];
+  for (const int round : {0, 1}) {
+    Voters world;
+    compose(world, "either", "blended", {}, {"weak", "strong"});
+    compose(world, "voters", "self_consistency", {{"samples", std::int64_t{7}}, {"at_once", std::int64_t{7}}},
+            {"either"});
+    world.weak->scripts.clear();
+    auto gate = std::make_shared<Gate>(world.context);
+    if (round == 1) world.weak->fallback.gate = gate;
+    FakeSink sink(world.outcomes);
+    const auto started = world.start(World::request(), sink);
+    gate->open();
+    world.poll();
+    ASSERT_TRUE(started->decision);
+    for (const auto& part : started->decision->attempts[0].parts)
+      drawn[round].push_back(part.parts.empty() ? "-" : part.parts[0].configuration.key());
+  }
+  EXPECT_EQ(drawn[0].size(), 7U);
+  EXPECT_EQ(drawn[0], drawn[1]);
+}
+
+TEST(Composed, AClientThatHangsUpStopsEveryCallAndPaysForWhatItHad) {
+  Voters world;
+  world.weak->scripts.clear();
+  world.weak->fallback.gate = std::make_shared<Gate>(world.context);
+  FakeSink sink(world.outcomes);
+  const auto started = world.start(World::request(), sink);
+  EXPECT_EQ(world.weak->calls.size(), 3U);
+  started->stop.emit(asio::cancellation_type::terminal);
+  world.poll();
+  ASSERT_TRUE(started->decision);
+  EXPECT_EQ(started->decision->state, DecisionState::kCancelled);
+  EXPECT_EQ(world.weak->stopped_calls, 3);
+  EXPECT_EQ(started->decision->cost.amount->pico_usd, 3 * 500);
+}
+
+TEST(Composed, LosersAreStoppedAndAccounted) {
+  Voters world;
+  auto slow = says("40");
+  slow.gate = std::make_shared<Gate>(world.context);
+  world.weak->scripts = {says("42"), slow, says("42")};
+  const auto decision = world.serve(World::request());
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  EXPECT_EQ(world.weak->stopped_calls, 1);
+  EXPECT_EQ(decision->attempts[0].parts[1].state, AttemptState::kCancelled);
+  EXPECT_EQ(decision->cost.amount->pico_usd, 2'500);
+}
+
+TEST(Composed, TheDeadlineHoldsForTheWholeAndWhatHasComeMustDo) {
+  Voters world;
+  world.route.deadline = std::chrono::milliseconds(100);
+  auto hanging = says("40");
+  hanging.gate = std::make_shared<Gate>(world.context);
+  world.weak->scripts = {says("41"), hanging, hanging};
+  int calls = 0;
+  world.weak->on_call = [&](const ModelCall&, Script script) {
+    if (++calls == 3) world.clock.advance(std::chrono::milliseconds(101));
+    return script;
+  };
+  const auto decision = world.serve(World::request());
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  EXPECT_THAT(world.sink.log, ElementsAre("whole voters 41"));
+  EXPECT_THAT(decision->attempts[0].steps.back().sentence, HasSubstr("time was up"));
+  EXPECT_EQ(decision->attempts[0].parts[1].error->code, "deadline_exceeded");
+}
+
+TEST(Composed, NothingInTimeIsAnErrorThatSaysSo) {
+  World world;
+  world.route.deadline = std::chrono::milliseconds(100);
+  world.strong->fallback.gate = std::make_shared<Gate>(world.context);
+  world.strong->on_call = [&](const ModelCall&, Script script) {
+    world.clock.advance(std::chrono::milliseconds(101));
+    return script;
+  };
+  const auto decision = world.serve(World::request());
+  EXPECT_EQ(decision->state, DecisionState::kFailed);
+  EXPECT_THAT(world.sink.log, ElementsAre("fail deadline_exceeded"));
+  EXPECT_EQ(world.strong->stopped_calls, 1);
+}
+
+TEST(Composed, CallsAreBoundedOverTheWholeRequest) {
+  Voters world;
+  world.route.calls_max = 2;
+  auto decision = world.serve(World::request());
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  EXPECT_EQ(world.weak->calls.size(), 2U) << "the vote makes do with what the route allows";
+  world.route.calls_max = 1;
+  use_candidates(world, "weak", "strong");
+  Script down;
+  down.fails = ErrorKind::kProviderUnavailable;
+  world.weak->scripts = {down};
+  decision = world.serve(World::request());
+  EXPECT_EQ(decision->state, DecisionState::kFailed);
+  EXPECT_EQ(decision->error->code, "calls_exhausted");
+}
+
+TEST(Composed, StreamsWhereItsLastCallIsItsOnly) {
+  World world;
+  compose(world, "either", "blended", {}, {"weak"});
+  use_candidates(world, "either", "strong");
+  world.use("always_weak");
+  auto request = World::request();
+  request->stream = true;
+  const auto decision = world.serve(request);
+  EXPECT_THAT(world.sink.log, ElementsAre("begin either always_weak", "one", "two", "end"));
+  EXPECT_TRUE(decision->streamed);
+  EXPECT_EQ(decision->attempts[0].parts.size(), 1U);
+}
+
+TEST(Composed, TheReferenceMayBeOneAndMayBeForced) {
+  Voters world;
+  use_candidates(world, "strong", "voters");
+  RequestOptions options;
+  options.force_reference = true;
+  const auto decision = world.serve(World::request(), options);
+  EXPECT_THAT(world.sink.log, ElementsAre("whole voters The answer is 42."));
+  EXPECT_EQ(decision->reason.code, "forced_reference");
+}
+
+TEST(Composed, LearningTreatsItAsTheWeakModel) {
+  Voters world;
+  world.use("rar", {{"tau_skill", 0.9}});
+  world.learn();
+  world.strong->fallback.text = "42";
+  const auto decision = world.serve(World::request());
+  EXPECT_EQ(decision->served()->configuration.key(), "strong");
+  world.poll();
+  ASSERT_EQ(world.outcomes.shadows.size(), 1U);
+  const auto& found = *world.outcomes.shadows[0];
+  EXPECT_TRUE(found.weak_alone_known);
+  EXPECT_EQ(found.weak_alone, Verdict::kSame) << "three votes agree with the reference";
+  EXPECT_EQ(found.weak_model_id, "voters");
+  EXPECT_EQ(found.partition.weak, "voters");
+  for (const auto& call : world.weak->calls) EXPECT_EQ(call.purpose, Purpose::kLearn);
+}
+
+TEST(Composed, ALocalOnlyRequestReachesOnlyLocalModelsInside) {
+  Voters world;
+  RequestOptions options;
+  options.local_only = true;
+  compose(world, "voters", "blended", {}, {"strong", "weak"});
+  const auto decision =
+      world.sync(world.flow->run(world.runtime(true), World::request(), options, world.sink));
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  EXPECT_EQ(world.strong->calls.size(), 0U);
+  EXPECT_EQ(world.weak->calls.size(), 1U);
+}
+
+TEST(Transform, ReasonsAndServesTheAnswerAlone) {
+  World world;
+  use_candidates(world, "weak|t=cot", "strong");
+  world.use("always_weak");
+  world.weak->fallback.text = "6 sevens: 7, 14, 21, 28, 35, 42.\n**Final answer:** 42";
+  auto decision = world.serve(World::request());
+  EXPECT_THAT(world.sink.log, ElementsAre("whole weak|t=cot 42"));
+  EXPECT_THAT(world.weak->calls[0].edits.last_user_suffix, HasSubstr("step by step"));
+  EXPECT_GT(world.weak->calls[0].more_tokens, 0);
+  EXPECT_GT(decision->served()->prompt_bytes_added, 100U);
+
+  world.sink.log.clear();
+  RequestOptions options;
+  options.show_reasoning = true;
+  decision = world.serve(World::request(), options);
+  EXPECT_THAT(world.sink.log[0], HasSubstr("7, 14, 21"));
+}
+
+TEST(Transform, IsNotStreamedUnlessTheClientAsksForTheReasoning) {
+  World world;
+  use_candidates(world, "weak|t=cot", "strong");
+  world.use("always_weak");
+  auto request = World::request();
+  request->stream = true;
+  world.weak->fallback.text = "Steps.\nFinal answer: 42";
+  (void)world.serve(request);
+  EXPECT_THAT(world.sink.log, ElementsAre("whole weak|t=cot 42"));
+  world.sink.log.clear();
+  RequestOptions options;
+  options.show_reasoning = true;
+  (void)world.serve(request, options);
+  EXPECT_EQ(world.sink.log.front(), "begin weak|t=cot always_weak");
+}
+
+TEST(Transform, LeavesToolsAlone) {
+  World world;
+  use_candidates(world, "weak|t=cot", "strong");
+  world.use("always_weak");
+  auto request = World::request();
+  request->has_tools = true;
+  const auto decision = world.serve(request);
+  EXPECT_TRUE(world.weak->calls[0].edits.empty());
+  EXPECT_TRUE(std::any_of(decision->steps.begin(), decision->steps.end(),
+                          [](const Reason& step) { return step.code == "transform_left_out"; }));
+}
+
+}  // namespace
+}  // namespace brevet
