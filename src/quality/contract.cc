@@ -13,12 +13,15 @@ namespace brevet {
 namespace {
 
 constexpr std::uint64_t kStateVersion = 1;
+/// Refusing to serve for ever needs more than the one in a thousand that a report calls a refutation.
+constexpr double kCoinDelta = 1e-6;
 
 /// What a group remembers of a request until nothing can come for it any more.
 struct Open {
   std::uint64_t number = 0;
   LedgerStep step;  ///< also where the reference was served: how the comparison is measured
   Served served = Served::kReference;
+  bool watched_risky = false;  ///< served, or would be by the certificate alone: what the alarm watches
   std::uint32_t position = kNeverRisky, challenger_position = kNeverRisky;
   std::uint32_t version = 0, challenger_version = 0;
   Probability floor;
@@ -89,7 +92,7 @@ class ContractImpl final : public Contract {
   Refusal would_refuse(std::uint32_t g, std::uint32_t position) const override {
     const Group& group = groups_[g];
     if (!on_) return Refusal::kSwitchedOff;
-    if (coins_.refuted()) return Refusal::kCoinsRefuted;
+    if (coins_.refuted(kCoinDelta)) return Refusal::kCoinsRefuted;
     if (options_.uncertified == Uncertified::kReferenceOnly || group.standing != Refusal::kNone) {
       if (position > group.serving.certificate.certified())
         return group.standing != Refusal::kNone ? group.standing : Refusal::kNotCertified;
@@ -113,6 +116,8 @@ class ContractImpl final : public Contract {
     Open open;
     open.number = admission.number;
     open.served = admission.served;
+    // The alarm asks whether what is certified still holds, also while the ledger refuses to serve it.
+    open.watched_risky = risky || event.position <= group.serving.certificate.certified();
     open.floor = group.floor;
     open.position = event.position;
     open.challenger_position = event.challenger_position;
@@ -368,8 +373,8 @@ class ContractImpl final : public Contract {
         step.position = open.challenger_position;
         group.challenger->certificate.observe(step);
       }
-      const double served = open.served == Served::kRisky ? open.risky_estimate : open.reference_estimate;
-      if (group.alarm.observe(served, estimate_max(floor))) {
+      const double watched = open.watched_risky ? open.risky_estimate : open.reference_estimate;
+      if (group.alarm.observe(watched, estimate_max(floor))) {
         forget(group, Refusal::kDriftAlarm);
         ++group.counts.alarms;
         alarmed = true;
@@ -444,7 +449,7 @@ std::string ContractImpl::state() const {
       put_bytes(bytes,
                 (open.served == Served::kRisky ? 1u : 0u) | (open.step.fired ? 2u : 0u) |
                     (open.step.judged ? 4u : 0u) | (open.step.audited ? 8u : 0u) | (open.closed ? 16u : 0u) |
-                    (open.resolved ? 32u : 0u),
+                    (open.resolved ? 32u : 0u) | (open.watched_risky ? 64u : 0u),
                 1);
       put_bytes(bytes, open.step.p.raw);
       put_bytes(bytes, open.step.audit.raw);
@@ -515,6 +520,7 @@ Result<> ContractImpl::restore_state(std::string_view bytes) {
       open.step.audited = (flags & 8) != 0;
       open.closed = (flags & 16) != 0;
       open.resolved = (flags & 32) != 0;
+      open.watched_risky = (flags & 64) != 0;
       open.step.p = {reader.number()};
       open.step.audit = {reader.number()};
       open.step.prediction = reader.fixed();

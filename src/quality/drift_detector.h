@@ -1,4 +1,4 @@
-// The alarm: "what is served has fallen below the contract".
+// The alarm: "what is certified and served has fallen below the contract".
 //
 // Theorem. M <- (M + 1)(1 - lambda Zhat) grows by at most 1 a request in the mean while the surplus of what
 // is served is not negative, so the mean number of requests to a false alarm at M >= run_length is at least

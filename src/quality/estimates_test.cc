@@ -51,7 +51,7 @@ Logged logged_traffic(std::uint64_t seed, int n, double logged_scale) {
     const double p = .1 + .8 * x;
     const bool observed = draws.uniform() < p;
     const bool right = draws.uniform() < .4 + .4 * (1 - x);  // rarely run where it is good
-    logged.decisions.push_back({p * logged_scale, observed, observed && right ? 1.0 : 0.0, .5 + .2 * x});
+    logged.decisions.push_back({p * logged_scale, observed, observed && right ? 1.0 : 0.0, .4 + .2 * x});
   }
   logged.truth = .6;
   return logged;
@@ -225,9 +225,10 @@ TEST(LearningPlan, SpendsWhereTheLossIsUncertainAndStopsWhereItDoesNotPay) {
   }
   const ShadowQuestion question{.loss_second_moment = .1, .certified_any = true};
   EXPECT_NEAR(poor.odds(question).if_risky, rich.odds(question).if_risky / 2, 1e-9);
+  for (int i = 0; i < 4'000; ++i) poor.admitted(1, .2, .1);
   EXPECT_EQ(
       poor.worth({.share_max = .5, .saving_per_risky = .9, .requests_needed = 100, .cost_per_request = .1}),
-      LearningStop::kGoesOn);
+      LearningStop::kBudgetSpent);
 }
 
 }  // namespace

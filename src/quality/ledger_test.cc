@@ -12,6 +12,7 @@
 #include <numeric>
 
 #include "base/random.h"
+#include "quality/contract_worlds.h"
 
 namespace brevet {
 namespace {
@@ -127,6 +128,8 @@ struct Waiting {
   std::size_t due;  ///< step at which it is settled
 };
 
+constexpr std::size_t kSettled = 1'000'000;
+
 struct World {
   std::uint64_t seed;
   std::size_t length;
@@ -164,17 +167,17 @@ struct Sums {
 void enumerate(const World& world, std::size_t t, std::uint64_t history, double weight, Both both,
                std::vector<Waiting> waiting, Sums& sums) {
   for (auto& each : waiting) {
-    if (each.due != t && !(t == world.length && each.due > t && each.step.arrival >= 0 && world.all_arrive))
-      continue;
+    const bool at_the_end = t == world.length && world.all_arrive && each.due != kSettled;
+    if (each.due != t && !at_the_end) continue;
     const LedgerStep step = step_of(each.step, each.fired, each.audited);
     if (each.step.arrival < 0) continue;
     both.product.settle(step, {fixed_floor(each.step.z), fixed_floor(each.step.judged_z)});
     both.model.settle(each.step, each.fired, each.audited);
-    each.due = 1'000'000;
+    each.due = kSettled;
   }
   if (t == world.length) {
     for (auto& each : waiting)
-      if (each.due != 1'000'000) both.model.drop(each.step, each.fired, each.audited);
+      if (each.due != kSettled) both.model.drop(each.step, each.fired, each.audited);
     const double product = std::exp(both.product.log_wealth_at(both.surplus));
     const double model = both.model.wealth_at(both.surplus);
     sums.product += weight * product;
@@ -206,7 +209,7 @@ void enumerate(const World& world, std::size_t t, std::uint64_t history, double 
       next.surplus += served.z;
       auto later = waiting;
       later.push_back({served, fired, audited, t + 1 + static_cast<std::size_t>(std::max(0, s.arrival))});
-      if (s.arrival < 0) later.back().due = 999'999;
+      if (s.arrival < 0) later.back().due = kSettled - 1;
       enumerate(world, t + 1, mix_bits(history, (fired ? 11 : 5) + (audited ? 64 : 0)), weight * coin * audit,
                 std::move(next), std::move(later), sums);
     }
@@ -249,6 +252,50 @@ TEST(LedgerEnumeration, EveryMutantIsCaught) {
       largest = std::max(largest, expectation({seed, 3 + seed % 3, false, false, mutant}).model);
     EXPECT_GT(largest, 1.01) << "mutant " << static_cast<int>(mutant) << " passes";
   }
+}
+
+TEST(Ledger, ItsBoundIsWrongNearlyAsOftenAsDeltaAllowsAndADoubledDeltaIsSeen) {
+  constexpr int kRuns = 400;
+  const auto wrong = [](double delta) {
+    int count = 0;
+    for (std::uint64_t seed = 0; seed < kRuns; ++seed)
+      count += contract_worlds::bound_ever_wrong(delta, seed, 800);
+    return count;
+  };
+  constexpr int kLimit = 105;  // 80 expected at most; P(> 105) = .001
+  const int honest = wrong(.2);
+  EXPECT_LE(honest, kLimit);
+  EXPECT_GE(honest, 30) << "the bound is looser than it need be";
+  EXPECT_GT(wrong(.4), kLimit);
+}
+
+TEST(Ledger, NewsOnlyRaisesTheBoundAndStateIsTheSameBytes) {
+  Draws draws(8, 8);
+  Ledger ledger({.retain = kRho, .delta = .025, .surplus_max = 1});
+  for (int t = 0; t < 500; ++t) {
+    LedgerStep step;
+    step.p = probability_of(.05 + draws.uniform());
+    step.prediction = fixed_near(draws.uniform() - .9);
+    step.fired = step.p.certain() || draws.uniform() < step.p.value();
+    step.judged = draws.uniform() < .3;
+    step.audit = probability_of(.1 + .9 * draws.uniform());
+    step.audited = step.judged && draws.uniform() < step.audit.value();
+    ledger.admit(step);
+    if (!step.fired || draws.uniform() < .2) continue;
+    const Fixed before = ledger.bound();
+    ledger.settle(step, {fixed_near(2 * draws.uniform() - .95), fixed_near(draws.uniform() - .95)});
+    ASSERT_GE(ledger.bound() + Fixed{64}, before) << t;  // the root is found to within 1e-8
+  }
+  std::string bytes, again_bytes;
+  ledger.append_state(bytes);
+  Ledger again({.retain = kRho, .delta = .025, .surplus_max = 1});
+  std::string_view view = bytes;
+  ASSERT_TRUE(again.restore_state(view));
+  again.append_state(again_bytes);
+  EXPECT_EQ(bytes, again_bytes);
+  EXPECT_EQ(again.bound(), ledger.bound());
+  view = std::string_view(bytes).substr(0, 30);
+  EXPECT_EQ(again.restore_state(view).error().code, "contract_state_broken");
 }
 
 }  // namespace
