@@ -44,10 +44,11 @@ piece pro_gemini --data "$data/mmlu_pro.jsonl.gz@$gemini" --strategies "$routers
 piece routerbench --data "$data/routerbench_sample.jsonl.gz@$bench" --strategies "$many" --fit-labels 200 --calibration-labels 50 --splits 20 "${common[@]}"
 piece uiuc --data "$data/llmrouter_uiuc.jsonl.gz@$uiuc" --strategies "$many" --fit-labels 1500 --splits 5 "${common[@]}"
 hybrid='hybrid_det,hybrid_prob,hybrid_trans,bert_head,knn{trained=true}'
-piece hybrid_mt_bench --data "$data/routellm_mt_bench.jsonl.gz@$pair" --strategies "$hybrid" --fit-labels 80 --calibration-labels 16 --splits 20 \
-  --at strong_share=.5 "${common[@]}"
-piece hybrid_date --data "$data/self_consistency_date.jsonl.gz@gpt-3.5-turbo:cot1,gpt-4:cot1" --strategies "$hybrid" --fit-labels 180 \
-  --calibration-labels 40 --splits 20 "${common[@]}"
+piece hybrid_mt_bench --data "$data/routellm_mt_bench.jsonl.gz@$pair" --strategies "$hybrid" --fit-labels 64 --calibration-labels 0 --splits 20 \
+  "${common[@]}"
+date="$data/self_consistency_date.jsonl.gz"
+piece hybrid_date --data "$date@gpt-3.5-turbo:cot1,gpt-4:cot1" --data "$date@llama-2-13b:cot1,gpt-4:cot1" \
+  --data "$date@llama-2-13b:cot1,gpt-3.5-turbo:pot1" --strategies "$hybrid" --fit-labels 180 --calibration-labels 40 --splits 20 "${common[@]}"
 piece transfer --strategies 'ensemble,knn{trained=true},svm,mf,bert_head,hybrid_det' --fit-labels 1500 --bootstrap 300 \
   --data "$data/routellm_mmlu.jsonl.gz@$pair" --data "$data/routellm_gsm8k.jsonl.gz@$pair" --data "$data/mmlu_pro.jsonl.gz@$llama" \
   --data "$data/mmlu_pro.jsonl.gz@$gemini" --data "$data/llmrouter_uiuc.jsonl.gz@mistral-7b-instruct-v0.3,llama-3.1-nemotron-51b-instruct" \
