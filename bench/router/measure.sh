@@ -63,7 +63,7 @@ for kind in ensemble knn svm bert_head mf; do
   for rule in weak_fails wins decided; do taught+="$kind{labels=$rule},"; done
 done
 plain='ensemble,knn{trained=true},svm,bert_head,mf'
-piece ablation --data "$data/routellm_mmlu.jsonl.gz@$pair" --strategies "$(variants shape)$taught$plain" --fit-labels 1500 --splits 8 \
+piece ablation --data "$data/routellm_mmlu.jsonl.gz@$pair" --strategies "$(variants shape)$taught$plain" --fit-labels 1500 --splits 6 --bootstrap 400 \
   --without-subject high_school_mathematics "${common[@]}"
 
 wanted=("$@")

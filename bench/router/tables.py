@@ -149,18 +149,24 @@ def many_table(report):
     return out
 
 
+SHORT = {
+    "routellm_mmlu": "RouteLLM MMLU", "routellm_gsm8k": "RouteLLM GSM8K", "mmlu_pro": "MMLU-Pro Llama",
+    "mmlu_pro@gemini-1.5-flash-002,gemini-1.5-pro-002": "MMLU-Pro gemini", "llmrouter_uiuc": "UIUC", "routerbench_sample": "RouterBench",
+}
+
+
 def transfer_table(report):
     """APGR fitted on a row's set and tested on a column's."""
     sets = [one["name"] for one in report["datasets"]]
     out = []
     strategies = []
     for row in report["transfer"]:
-        if row["strategy"] not in strategies:
+        if row["strategy"] not in strategies and row["strategy"] != "knn":
             strategies.append(row["strategy"])
     for strategy in strategies:
-        out += [f"**{label(strategy)}**: APGR [95%], fitted on the row, tested on the column", "", "| | " + " | ".join(sets) + " |", "|---" * (len(sets) + 1) + "|"]
+        out += [f"**{label(strategy)}**: APGR [95%], fitted on the row, tested on the column", "", "| | " + " | ".join(SHORT.get(one, one) for one in sets) + " |", "|---" * (len(sets) + 1) + "|"]
         for source in sets:
-            cells = [source]
+            cells = [SHORT.get(source, source)]
             for target in sets:
                 found = [row for row in report["transfer"] if (row["strategy"], row["fitted_on"], row["tested_on"]) == (strategy, source, target)]
                 text = interval(found[0]["apgr"], 2) if found else "-"
@@ -170,7 +176,37 @@ def transfer_table(report):
     return out
 
 
-def ablation_table(report, base="ensemble"):
+def peers_table(report):
+    out = ["| router | beside | rank correlation | largest difference | APGR ours, theirs | fit, s: ours (six fits and calibration), theirs (one) | predict, us: ours, theirs |", "|---|---|---|---|---|---|---|"]
+    for row in report["rows"]:
+        fit = f"{row['fit_s_ours']:.2f}, " + ("-" if not row["fit_s_theirs"] else f"{row['fit_s_theirs']:.2f}")
+        rank = f"{row['rank_correlation']:.4f}" + ("" if row["deterministic"] else " (random start)")
+        out.append(
+            f"| `{row['router']}` | {row['peer']} | {rank} | {row['largest_difference']:.1e} | {short(row['apgr_ours'])}, {short(row['apgr_theirs'])} | {fit} | "
+            f"{row['predict_us_ours']:.1f}, {row['predict_us_theirs']:.0f} |"
+        )
+    return out + [""]
+
+
+def robustness_table(report):
+    variants = []
+    for row in report["rows"]:
+        if row["variant"] not in variants:
+            variants.append(row["variant"])
+    n = {row["variant"]: row["n"] for row in report["rows"]}
+    out = ["| router | " + " | ".join(f"{name} (n = {n[name]})" for name in variants) + " |", "|---" * (len(variants) + 1) + "|"]
+    kinds = sorted({row["router"] for row in report["rows"]})
+    for kind in kinds:
+        cells = [kind]
+        for name in variants:
+            row = next(row for row in report["rows"] if (row["router"], row["variant"]) == (kind, name))
+            low, high = row["ci95"]
+            cells.append(f"{100 * row['changed']:.0f} [{100 * low:.0f}, {100 * high:.0f}], {100 * row['strong_before']:.0f} to {100 * row['strong_after']:.0f}")
+        out.append("| " + " | ".join(cells) + " |")
+    return out + [""]
+
+
+def ablation_table(report):
     """Every row against its own kind with default inputs and labels."""
     out = []
     for dataset in [one["name"] for one in report["datasets"]]:
@@ -203,6 +239,8 @@ TABLES = {
     "transfer": transfer_table,
     "hybrid_mt_bench": lambda report: pair_table(report, "hybrid_det"),
     "hybrid_date": lambda report: pair_table(report, "hybrid_det"),
+    "peers": peers_table,
+    "robustness": robustness_table,
     "ablation": ablation_table,
     "ablation_static": ablation_table,
 }

@@ -212,7 +212,7 @@ bool all_finite(const Fitted& fitted) {
 }
 
 Result<Fitted> fit_rows(const KindRow& kind, const Training& training, const FitOrder& order) {
-  if (order.stopped()) return interrupted();
+  if (order.stopped()) return fit_interrupted();
   auto fitted = kind.fit(training, order);
   if (fitted && !all_finite(*fitted)) {
     return fail(ErrorKind::kInternal, "fit_diverged",

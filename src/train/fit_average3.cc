@@ -210,7 +210,7 @@ Result<Fitted> fit_average3(const Training& data, const FitOrder& order) {
     for (std::size_t k = 0; k < rows.size(); ++k) (fold[k] == f ? asked : taught).push_back(rows[k]);
     if (taught.empty() || asked.empty()) continue;
     const auto members = average.fit(taught);
-    if (!members) return interrupted();
+    if (!members) return fit_interrupted();
     average.score(*members, taught, asked, scores);
   }
   if (scores[0].size() < 2) {
@@ -218,7 +218,7 @@ Result<Fitted> fit_average3(const Training& data, const FitOrder& order) {
                 "All labelled requests are near-duplicates of one: there is nothing to rank.");
   }
   const auto members = average.fit(rows);
-  if (!members) return interrupted();
+  if (!members) return fit_interrupted();
   Fitted out;
   Tensor ranks{{kMembers, static_cast<std::uint32_t>(scores[0].size())}, {}};
   for (auto& member : scores) {

@@ -27,7 +27,7 @@ Result<Fitted> fit_bert_head(const Training& data, const FitOrder& order) {
   for (std::size_t i = 0; i < rows.size(); ++i) targets.at(i, classes[i]) = 1;
   const auto weight =
       fit_softmax(rows_of(data.x, rows), targets, weights, {.ridge = number_of(order, "ridge")}, order.stop);
-  if (!weight) return interrupted();
+  if (!weight) return fit_interrupted();
   return Fitted{{{"weights", tensor_of(*weight)}}};
 }
 

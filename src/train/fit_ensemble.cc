@@ -79,10 +79,10 @@ Result<Fitted> fit_ensemble(const Training& data, const FitOrder& order) {
   }
   const auto fold = fold_by_cluster(cluster, kInnerFolds, order.seed);
   const auto by_embedding = fit_dense_member(x, y, fold, number_of(order, "ridge_embedding"));
-  if (order.stopped()) return interrupted();
+  if (order.stopped()) return fit_interrupted();
   const auto by_shape = fit_spread_member(shape, y, fold, number_of(order, "ridge_shape"));
   const auto by_words = fit_words_member(words, y, fold, number_of(order, "ridge_words"));
-  if (order.stopped()) return interrupted();
+  if (order.stopped()) return fit_interrupted();
   const auto components = principal_components(
       x, std::min({static_cast<std::size_t>(count_of(order, "components")), n / 4, x.cols}), order.seed);
 
@@ -102,7 +102,7 @@ Result<Fitted> fit_ensemble(const Training& data, const FitOrder& order) {
                                    .features_share = number_of(order, "features_share"),
                                    .rows_max = static_cast<std::size_t>(count_of(order, "rows_max"))},
                                   order.seed, order.stop);
-  if (!forest) return interrupted();
+  if (!forest) return fit_interrupted();
   constexpr std::size_t kNodesMax = std::size_t{1} << 24;  // a file's float holds whole numbers up to here
   if (forest->nodes.size() > kNodesMax || forest->values.size() / m > kNodesMax) {
     return fail(

@@ -60,7 +60,7 @@ Result<Fitted> fit_hybrid(const Training& data, const FitOrder& order, Label lab
   const std::vector<float> weights(rows.size(), 1);
   const auto weight =
       fit_softmax(rows_of(data.x, rows), targets, weights, {.ridge = number_of(order, "ridge")}, order.stop);
-  if (!weight) return interrupted();
+  if (!weight) return fit_interrupted();
   out.tensors["weights"] = tensor_of(*weight);
   return out;
 }

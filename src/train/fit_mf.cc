@@ -80,7 +80,7 @@ Result<Fitted> fit_mf(const Training& data, const FitOrder& order) {
   Matrix x, across, hidden, slope, projection_slope;
   std::vector<float> lengths, head_slope(k);
   for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
-    if (order.stopped()) return interrupted();
+    if (order.stopped()) return fit_interrupted();
     random.shuffle(battles);
     for (std::size_t from = 0; from < battles.size(); from += batch) {
       const std::size_t count = std::min(batch, battles.size() - from);

@@ -120,7 +120,7 @@ Result<Fitted> fit_mlp(const Training& data, const FitOrder& order) {
     }
     Network net{Matrix(width, units), std::vector<float>(units + 1)};
     if (!rows.empty() && !learn(net, with_ones(rows_of(data.x, rows)), y, cluster, order, m)) {
-      return interrupted();
+      return fit_interrupted();
     }
     const Matrix across = transposed(net.hidden);
     hidden.values.insert(hidden.values.end(), across.values.begin(), across.values.end());

@@ -80,7 +80,7 @@ Result<Fitted> fit_svm(const Training& data, const FitOrder& order) {
       y.push_back(data.quality[m][i]);
     }
     const auto w = support_vector_regression(with_ones(rows_of(data.x, rows)), y, options, order, m);
-    if (w.empty()) return interrupted();
+    if (w.empty()) return fit_interrupted();
     std::copy(w.begin(), w.end(), weights.row(m));
   }
   return Fitted{{{"weights", tensor_of(weights)}}};

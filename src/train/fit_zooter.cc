@@ -65,7 +65,7 @@ Result<Fitted> fit_zooter(const Training& data, const FitOrder& order) {
   const std::vector<float> weights(rows.size(), 1);
   const auto weight =
       fit_softmax(rows_of(data.x, rows), targets, weights, {.ridge = number_of(order, "ridge")}, order.stop);
-  if (!weight) return interrupted();
+  if (!weight) return fit_interrupted();
   return Fitted{{{"weights", tensor_of(*weight)}}};
 }
 

@@ -57,7 +57,8 @@ inline Tensor tensor_of(std::vector<float> values) {
 std::vector<float> mean_quality(const Training& data);
 /// A last column of 1, for the offset.
 Matrix with_ones(const Matrix& x);
-inline tl::unexpected<Error> interrupted() {
+/// Its name is no other folder's: two functions that differ in what they return alone are one to the linker.
+inline tl::unexpected<Error> fit_interrupted() {
   return fail(ErrorKind::kCancelled, "interrupted",
               "The fit was stopped before its end; nothing was written.");
 }
