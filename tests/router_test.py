@@ -148,6 +148,39 @@ class Routers(unittest.TestCase):
         self.assertEqual(status, 2)
         self.assertIn("(models_needed", error)
 
+    def test_an_interrupted_fit_says_so_and_writes_nothing(self):
+        out = self.folder + "/interrupted.router"
+        # So many passes that it cannot be through before the signal comes.
+        fit = subprocess.Popen([BREVET, "train", "mf{epochs=10000;rank=1024}", "--data", self.data + "@weak,strong", "--out", out],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=dict(os.environ, BREVET_CACHE=self.folder + "/cache"))
+        while "is better than" not in fit.stdout.readline():
+            self.assertIsNone(fit.poll(), "it ended before it fitted")
+        fit.send_signal(signal.SIGTERM)
+        _, error = fit.communicate(timeout=120)
+        self.assertEqual(fit.returncode, 130, error)
+        self.assertIn("(interrupted)", error)
+        self.assertFalse(os.path.exists(out))
+
+    def test_prompts_are_predicted_without_a_gateway(self):
+        prompts = self.folder + "/prompts.jsonl"
+        with open(prompts, "w", encoding="utf-8") as file:
+            for i, text in enumerate([easy(5), hard(5)]):
+                file.write(json.dumps({"id": f"p{i}", "prompt": text}) + "\n")
+        status, said, error = brevet("router", "predict", self.router, self.router, "--prompts", prompts, "--embeddings",
+                                     cache=self.folder + "/cache")
+        self.assertEqual(status, 0, error)
+        lines = [json.loads(line) for line in said.splitlines()]
+        self.assertEqual([line["id"] for line in lines], ["p0", "p1"])
+        self.assertLess(lines[0]["said"][0]["need_strong"], .5)
+        self.assertGreater(lines[1]["said"][0]["need_strong"], .5)
+        self.assertEqual(lines[0]["said"][0], lines[0]["said"][1])
+        self.assertAlmostEqual(sum(x * x for x in lines[0]["embedding"]), 1, 4)
+        self.assertIn("2 predictions,", error)
+        status, _, error = brevet("router", "predict", self.router, "--prompts", self.router, cache=self.folder + "/cache")
+        self.assertEqual(status, 2)
+        self.assertIn("bad_prompt_line", error)
+
     def test_wrong_use_is_a_sentence(self):
         for arguments, code in (
                 (("train",), "missing_key"),

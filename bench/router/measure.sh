@@ -54,17 +54,15 @@ piece transfer --strategies 'ensemble,knn{trained=true},svm,mf,bert_head,hybrid_
   --data "$data/mmlu_pro.jsonl.gz@$gemini" --data "$data/llmrouter_uiuc.jsonl.gz@mistral-7b-instruct-v0.3,llama-3.1-nemotron-51b-instruct" \
   --data "$data/routerbench_sample.jsonl.gz@mistralai/mixtral-8x7b-chat,gpt-4-1106-preview" \
   --seeds 1 --no-dials --no-decisions --prices "$data/prices_assumed.json"
-variants() { # INPUTS: every kind with these inputs, taught by the gain
-  local kind
-  for kind in ensemble knn svm bert_head mf; do printf '%s{inputs=%s},' "$kind" "$1"; done
-}
-taught=
 for kind in ensemble knn svm bert_head mf; do
-  for rule in weak_fails wins decided; do taught+="$kind{labels=$rule},"; done
+  plain="$kind"
+  [ "$kind" != knn ] || plain='knn{trained=true}'
+  splits=6
+  [ "$kind" != ensemble ] || splits=4
+  piece "ablation_$kind" --data "$data/routellm_mmlu.jsonl.gz@$pair" --fit-labels 1500 --splits $splits --bootstrap 400 \
+    --strategies "$plain,$kind{inputs=shape},$kind{labels=weak_fails},$kind{labels=wins},$kind{labels=decided}" \
+    --without-subject high_school_mathematics "${common[@]}"
 done
-plain='ensemble,knn{trained=true},svm,bert_head,mf'
-piece ablation --data "$data/routellm_mmlu.jsonl.gz@$pair" --strategies "$(variants shape)$taught$plain" --fit-labels 1500 --splits 6 --bootstrap 400 \
-  --without-subject high_school_mathematics "${common[@]}"
 
 wanted=("$@")
 [ ${#wanted[@]} -gt 0 ] || wanted=("${names[@]}")

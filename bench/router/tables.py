@@ -241,8 +241,11 @@ TABLES = {
     "hybrid_date": lambda report: pair_table(report, "hybrid_det"),
     "peers": peers_table,
     "robustness": robustness_table,
-    "ablation": ablation_table,
-    "ablation_static": ablation_table,
+    "ablation_ensemble": ablation_table,
+    "ablation_knn": ablation_table,
+    "ablation_svm": ablation_table,
+    "ablation_bert_head": ablation_table,
+    "ablation_mf": ablation_table,
 }
 
 
