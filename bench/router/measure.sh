@@ -63,6 +63,18 @@ for kind in ensemble knn svm bert_head mf; do
     --strategies "$plain,$kind{inputs=shape},$kind{labels=weak_fails},$kind{labels=wins},$kind{labels=decided}" \
     --without-subject high_school_mathematics "${common[@]}"
 done
+# What a static encoder, distilled from the sentence encoder without a look at the data, loses.
+static="$out/minilm.static"
+for kind in ensemble knn svm bert_head mf; do
+  plain="$kind"
+  [ "$kind" != knn ] || plain='knn{trained=true}'
+  splits=6
+  [ "$kind" != ensemble ] || splits=4
+  piece "static_$kind" --data "$data/routellm_mmlu.jsonl.gz@$pair" --fit-labels 1500 --splits $splits --bootstrap 400 \
+    --strategies "$plain,$kind{inputs=static}" --static-encoder "$static" --without-subject high_school_mathematics "${common[@]}"
+done
+piece static_uiuc --data "$data/llmrouter_uiuc.jsonl.gz@$uiuc" --fit-labels 1500 --splits 3 --bootstrap 200 \
+  --strategies 'ensemble,ensemble{inputs=static},knn{trained=true},knn{inputs=static},svm,svm{inputs=static}' --static-encoder "$static" "${common[@]}"
 
 wanted=("$@")
 [ ${#wanted[@]} -gt 0 ] || wanted=("${names[@]}")
@@ -74,6 +86,7 @@ for name in "${wanted[@]}"; do
   [ -n "${said[$name]:-}" ] || { echo "no piece '$name'; see: $0 OUT list" >&2; exit 2; }
   [ ! -s "$out/$name.json" ] || { echo "$name: there already"; continue; }
   eval "set -- ${said[$name]}"
+  case "$name" in static_*) [ -s "$static" ] || "$brevet" encoder distil --out "$static" ;; esac
   started=$SECONDS
   ${BREVET_PREFIX:-} "$brevet" eval "$@" --json "$out/$name.part" > "$out/$name.txt" 2> "$out/$name.log"
   mv "$out/$name.part" "$out/$name.json"

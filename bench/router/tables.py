@@ -246,6 +246,12 @@ TABLES = {
     "ablation_svm": ablation_table,
     "ablation_bert_head": ablation_table,
     "ablation_mf": ablation_table,
+    "static_ensemble": ablation_table,
+    "static_knn": ablation_table,
+    "static_svm": ablation_table,
+    "static_bert_head": ablation_table,
+    "static_mf": ablation_table,
+    "static_uiuc": lambda report: many_table(report) + ablation_table(report),
 }
 
 
