@@ -3,6 +3,8 @@
 //
 //   ensemble_measure vote FILE ORDERS        samples of one model (self_consistency_date)
 //   ensemble_measure panel FILE RESPONSES    answers of several models (mmlu_pro, mmlu_pro_responses)
+//   ensemble_measure more FILE RESPONSES|- EXPERTS...   the selector of `more`, held-out questions of 5
+//   splits
 //
 // A played model gives the recorded answers: of several samples the one that the call's number stands for, in
 // an order drawn for each question and repetition. What is reported is the recorded score of the very answer
@@ -22,6 +24,7 @@
 #include "dataset/outcome_file.h"
 #include "dataset/prompt_text.h"
 #include "gateway/request_flow.h"
+#include "train/fit_more.h"
 
 namespace {
 
@@ -356,12 +359,64 @@ int panel(const char* file, const char* responses) {
   return 0;
 }
 
+/// The forest against agreement and the best expert, over the held-out questions of five splits.
+int more(const char* file, const std::string& responses, std::vector<std::string> experts) {
+  auto records = read(file, experts);
+  if (!records) return std::cerr << records.error().message << "\n", 2;
+  if (responses != "-") {
+    OutcomeReadOptions options;
+    options.models = experts;
+    options.prompt = PromptField::kOptional;
+    if (auto joined = join_responses(*records, responses, options); !joined)
+      return std::cerr << joined.error().message << "\n", 2;
+  }
+  constexpr std::uint64_t kSplits = 5;
+  // By question: differences averaged over the splits in which it was held out are not kept apart, since a
+  // question is held out in few of them; splits are averaged and questions of all of them resampled.
+  std::vector<double> chosen, agreed, single, oracle, over_agreement, over_single;
+  std::size_t fitted = 0, tested = 0;
+  std::map<int, std::pair<double, double>> coverage;
+  for (std::uint64_t seed = 1; seed <= kSplits; ++seed) {
+    MoreOptions options;
+    options.experts = experts;
+    options.seed = seed;
+    options.trees = 200;
+    const auto fit = fit_more(*records, options);
+    if (!fit) return std::cerr << fit.error().message << "\n", 2;
+    fitted += fit->fitted / kSplits;
+    tested += fit->tested / kSplits;
+    const auto add = [](std::vector<double>& to, const std::vector<double>& from) {
+      to.insert(to.end(), from.begin(), from.end());
+    };
+    add(chosen, fit->chosen);
+    add(agreed, fit->agreed);
+    add(single, fit->best_single);
+    add(oracle, fit->oracle);
+    for (std::size_t i = 0; i < fit->coverage.size(); ++i)
+      coverage[static_cast<int>(i) + 1].first += fit->coverage[i].accuracy / kSplits;
+  }
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    over_agreement.push_back(chosen[i] - agreed[i]);
+    over_single.push_back(chosen[i] - single[i]);
+  }
+  std::string names;
+  for (const auto& name : experts) names += (names.empty() ? "" : ", ") + name;
+  std::cout << fmt::format(
+      "| {} | {} / {} | {:.3f} | {:.3f} | {:.3f} | {} | {} | {:.3f} | {:.3f} / {:.3f} |\n", names, fitted,
+      tested, mean(single), mean(agreed), mean(chosen), with_interval(over_single),
+      with_interval(over_agreement), mean(oracle), coverage[5].first, coverage[8].first);
+  return 0;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   const std::string_view what = count > 1 ? arguments[1] : "";
   if (what == "vote" && count == 4) return vote(arguments[2], std::max(1, std::atoi(arguments[3])));
   if (what == "panel" && count == 4) return panel(arguments[2], arguments[3]);
-  std::cerr << "usage: ensemble_measure vote FILE ORDERS | panel FILE RESPONSES\n";
+  if (what == "more" && count > 5)
+    return more(arguments[2], arguments[3], {arguments + 4, arguments + count});
+  std::cerr << "usage: ensemble_measure vote FILE ORDERS | panel FILE RESPONSES | more FILE RESPONSES|- "
+               "EXPERTS...\n";
   return 2;
 }

@@ -10,3 +10,9 @@ echo "## Votes (self_consistency_date)"
 "$measure" vote "$data/self_consistency_date.jsonl.gz" 20
 echo "## Agreement of several models (mmlu_pro with mmlu_pro_responses)"
 "$measure" panel "$data/mmlu_pro.jsonl.gz" "$data/mmlu_pro_responses.jsonl.gz"
+echo "## A forest chooses (more)"
+echo "| experts | questions fitted / held out | best expert | agreement | forest | over best expert | over agreement | oracle | accuracy of the surest 50% / 80% |"
+echo "|---|---|---|---|---|---|---|---|---|"
+"$measure" more "$data/self_consistency_date.jsonl.gz" - gpt-3.5-turbo:cot1 gpt-3.5-turbo:cot2 gpt-3.5-turbo:pot1 gpt-3.5-turbo:pot2
+"$measure" more "$data/mmlu_pro.jsonl.gz" "$data/mmlu_pro_responses.jsonl.gz" Phi-3-mini-4k-instruct Mixtral-8x7B-Instruct-v0.1 Meta-Llama-3_1-8B-Instruct
+"$measure" more "$data/mmlu_pro.jsonl.gz" "$data/mmlu_pro_responses.jsonl.gz" jamba-1.5-large Meta-Llama-3_1-70B-Instruct gemini-1.5-flash-002 gemini-1.5-pro-002

@@ -122,7 +122,7 @@ Result<RouteStrategy> make_route_strategy(const RouteOptions& options, RouterFil
     return fail(fits.error());
   auto by_threshold = options.strategy_options;
   by_threshold.erase("value_usd");
-  if (check_router_place(router->info(), by_threshold, place)) {
+  if (options.strategy == router->info().kind && check_router_place(router->info(), by_threshold, place)) {
     out.at_threshold = [name = options.strategy, given = std::move(by_threshold), router](double threshold) {
       auto values = given;
       values["threshold"] = threshold;

@@ -171,6 +171,7 @@ Result<std::shared_ptr<const Route>> build_route(const std::string& name, const 
   route->composed = std::move(*composed);
   route->calls_max = static_cast<int>(options.calls_max);
   if (options.deadline.count() > 0) route->deadline = options.deadline;
+  if (options.latency_p95.count() > 0) route->latency_p95 = options.latency_p95;
   route->at_threshold = std::move(strategy->at_threshold);
   const auto& learning = options.learning;
   if (learning.enabled) {

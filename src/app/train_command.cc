@@ -11,7 +11,9 @@
 
 #include "app/commands.h"
 #include "app/data_argument.h"
+#include "app/more_command.h"
 #include "router/artefact.h"
+#include "router/expert_model.h"
 #include "strategy/strategy_text.h"
 #include "train/fit.h"
 
@@ -56,6 +58,7 @@ int list_kinds() {
     for (const auto& option : kind.options)
       fmt::print("{:<13}   {}={}  {}\n", "", option.name, value_text(option.fallback), option.help);
   }
+  fmt::print("{:<13} {}\n", kMore, "which of several experts' answers is right (MoRE), after they have answered");
   fmt::print("\nbrevet train NAME --data outcomes.jsonl.gz@WEAK,STRONG --out NAME.router\n");
   return 0;
 }
@@ -131,6 +134,10 @@ int train(const TrainFlags& flags) {
   options.command = flags.typed;
   options.created = utc_now();
   options.stop = [] { return interrupted(); };
+  if (options.kind == kMore) {
+    return train_more({flags.source.data, flags.models, flags.out, flags.typed, options.created,
+                       flags.source.seed});
+  }
   bool known = false;
   for (const auto& kind : fit_kinds()) known |= kind.name == options.kind;
   // Before minutes go into embedding; the fit itself names what there is.

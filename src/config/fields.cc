@@ -487,6 +487,10 @@ const Fields<RouteOptions>& route_fields() {
               "model calls of one request, those of strategies inside strategies among them"),
       duration("deadline_ms", &R::deadline, milliseconds(1), 0, kDayMs,
                "for a whole request, until its first byte: what has come by then must do; 0 = none"),
+      duration(
+          "latency_p95_ms", &R::latency_p95, milliseconds(1), 0, kDayMs,
+          "aim for 95% of requests: with an answer in hand no call is begun that would likely end later; 0 = "
+          "none"),
       section("learning", &R::learning, learning_fields, "off the request path"),
       {"contract",
        "a promise of quality, such as {retain: .95, confidence: .95} (docs/contract.md); ~ = none",

@@ -130,6 +130,7 @@ struct RouteOptions {
   std::string when_reference_unreachable = "fail";  ///< fail | serve_weak
   std::int64_t calls_max = 40;                      ///< model calls of one request
   std::chrono::milliseconds deadline{0};            ///< 0 = none
+  std::chrono::milliseconds latency_p95{0};         ///< 0 = none
   LearningConfig learning;
   std::optional<ContractConfig> contract;  ///< empty: nothing is promised
 };

@@ -273,6 +273,10 @@ class Validator {
                   ".local_only` lets only local models answer and no candidate is one; set local: true on a "
                   "model that runs on this machine");
     }
+    if (route.deadline.count() > 0 && route.latency_p95 > route.deadline) {
+      fail_at({"routes", name, "latency_p95_ms"}, "contradictory",
+              where + ".latency_p95_ms` is longer than deadline_ms, so it would never be looked at");
+    }
     check_contract(name, route);
     if (route.mode == "observe" && !route.learning.enabled) {
       fail_at({"routes", name, "mode"}, "contradictory",

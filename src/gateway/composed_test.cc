@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "gateway/call_times.h"
 #include "gateway/test_fakes.h"
 
 namespace brevet {
@@ -205,6 +206,35 @@ TEST(Composed, CallsAreBoundedOverTheWholeRequest) {
   decision = world.serve(World::request());
   EXPECT_EQ(decision->state, DecisionState::kFailed);
   EXPECT_EQ(decision->error->code, "calls_exhausted");
+}
+
+TEST(Composed, NoFurtherCallIsBegunThatWouldMissTheAim) {
+  Voters world;
+  compose(world, "voters", "self_consistency", {{"samples", std::int64_t{9}}, {"at_once", std::int64_t{1}}},
+          {"weak"});
+  world.weak->scripts.clear();
+  int calls = 0;
+  world.weak->on_call = [&](const ModelCall&, Script script) {
+    world.clock.advance(std::chrono::milliseconds(100));
+    script.text = ++calls % 2 == 0 ? "42" : "41";  // nobody leads for long
+    return script;
+  };
+  // Calls report their own time; the fake ones say nothing, so it is told.
+  CallTimes times;
+  for (int i = 0; i < 20; ++i) times.add("auto", std::chrono::milliseconds(100));
+  FlowParts parts{world.features, world.outcomes, world.clock, [&] { return SnapshotPtr(world.snapshot); }};
+  parts.new_decision_id = [] { return std::string("d"); };
+  parts.next_number = [] { return 1; };
+  parts.call_times = &times;
+  const auto flow = make_request_flow(std::move(parts));
+  const auto ask = [&] { return world.sync(flow->run(world.runtime(), World::request(), {}, world.sink)); };
+  auto decision = ask();
+  EXPECT_GE(calls, 8) << "without an aim it goes on";
+  world.route.latency_p95 = std::chrono::milliseconds(350);
+  calls = 0;
+  decision = ask();
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  EXPECT_EQ(calls, 3) << "a fourth would end after 400 ms";
 }
 
 TEST(Composed, StreamsWhereItsLastCallIsItsOnly) {

@@ -2,6 +2,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 
+#include "gateway/call_times.h"
 #include "gateway/flow_run.h"
 #include "prompt/transform.h"
 
@@ -162,6 +163,8 @@ void settle(Run& run, int id, CallOutcome result) {
     attempt.latency = outcome->latency;
     attempt.first_token = outcome->first_token;
     attempt.tries = outcome->tries;
+    if (run.route && run.route->latency_p95 && attempt.parts.empty())
+      run.parts.call_times->add(run.route->name, attempt.latency);
     const auto place = static_cast<std::size_t>(id);
     if (place < run.transformed.size() && run.transformed[place]) take_reasoning(*attempt.answer);
     return;

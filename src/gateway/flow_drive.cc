@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/call_times.h"
 #include "gateway/flow_run.h"
 #include "gateway/share_dials.h"
 
@@ -30,6 +31,19 @@ Error calls_exhausted(const Run& run) {
                fmt::format("Route '{}' allows {} model calls for one request, and they are used up. Raise "
                            "calls_max, or let its strategy make fewer.",
                            run.route->name, run.route->calls_max)};
+}
+
+/// With an answer in hand, whether another call would likely end after the time that the route aims at.
+bool another_would_be_late(Run& run) {
+  if (!run.route || !run.route->latency_p95 || run.view->out_of_time) return false;
+  const auto& attempts = run.decision->attempts;
+  const bool any = std::any_of(attempts.begin(), attempts.end(), [](const Attempt& attempt) {
+    return attempt.state == AttemptState::kDone && attempt.purpose == Purpose::kServe;
+  });
+  if (!any) return false;
+  const auto usual = run.parts.call_times->p95(run.route->name);
+  const auto elapsed = run.parts.clock.steady() - run.root().started;
+  return usual && elapsed + *usual > *run.route->latency_p95;
 }
 
 /// The answer stays whose it was, with what it cost, and says something else.
@@ -142,6 +156,7 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
       co_await stop_late(run);
     }
     run.view->calls_left = run.root().calls_left;
+    if (another_would_be_late(run)) run.view->out_of_time = true;
     Step step = strategy.next(turn, run.draws);
     decision.steps.push_back(step.reason);
     if (step.score) decision.score = step.score;
@@ -150,7 +165,7 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
       co_await answer_need(run, std::move(*need));
     } else if (auto* calls = std::get_if<Calls>(&step.what)) {
       if (calls->calls.empty()) break;
-      if (run.view->out_of_time) co_return Ending{DecisionState::kFailed, late()};
+      if (run.time_told) co_return Ending{DecisionState::kFailed, late()};
       if (static_cast<int>(calls->calls.size()) > run.root().calls_left) {
         co_await stop_pending(run);
         co_return Ending{DecisionState::kFailed, calls_exhausted(run)};

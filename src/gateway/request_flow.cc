@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "gateway/call_times.h"
 #include "gateway/flow_run.h"
 #include "gateway/flow_shadow.h"
 #include "gateway/money_ledger.h"
@@ -25,6 +26,7 @@ class Flow final : public RequestFlow {
   explicit Flow(FlowParts parts) : parts_(std::move(parts)) {
     if (!parts_.dials) parts_.dials = &own_dials_;
     if (!parts_.baseline) parts_.baseline = &own_baseline_;
+    if (!parts_.call_times) parts_.call_times = &own_call_times_;
     if (!parts_.comparer) parts_.comparer = &plain_comparer();
   }
 
@@ -490,6 +492,7 @@ class Flow final : public RequestFlow {
   FlowParts parts_;
   ShareDials own_dials_;
   BaselineEstimator own_baseline_;
+  CallTimes own_call_times_;
 };
 
 }  // namespace

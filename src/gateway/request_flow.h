@@ -47,6 +47,7 @@ class MoneyLedger;
 class RecentDecisions;
 class ShareDials;
 class BaselineEstimator;
+class CallTimes;
 
 struct FlowParts {
   FeatureSource& features;
@@ -62,6 +63,7 @@ struct FlowParts {
   // Kept by whoever keeps them over a restart; null: the flow has its own, which start anew.
   ShareDials* dials = nullptr;
   BaselineEstimator* baseline = nullptr;
+  CallTimes* call_times = nullptr;
   Comparer* comparer = nullptr;  ///< null: answers are compared each time
 };
 

@@ -12,6 +12,7 @@
 
 #include "memory/simd.h"
 #include "router/artefact.h"
+#include "router/expert_model.h"
 #include "router/predictor.h"
 
 namespace brevet {
@@ -146,6 +147,7 @@ class FittedRouter final : public Router {
 }  // namespace
 
 Result<RouterPtr> make_router(std::shared_ptr<const Artefact> artefact) {
+  if (artefact->info.kind == kMore) return make_expert_router(std::move(artefact));
   auto predictor = make_predictor(artefact);
   if (!predictor) return fail(predictor.error());
   return make_calibrated_router(std::move(artefact), std::move(*predictor));

@@ -6,6 +6,9 @@
 // M of verdicts is made into a ranking, and a fusing model writes one answer from the best `fuse`.
 //   judge:      a model sees each pair in both orders (Zheng et al. 2023: judges prefer a position);
 //               M_ij = 1, 0 or -1 by its word on (i, j)
+//   scorer:     with `router: FILE` no calls either: a forest fitted on recorded answers (`brevet train
+//   more`) says
+//               P(right) of each beside the others; M_ij is the difference
 //   agreement:  no calls; M_ij = 1 where more of the others come to what i comes to than to what j does
 //   aggregate:  max_logits: score_i = mean_j (M_ij - M_ji); max_wins: pairs won, in M_ij - M_ji > 0; bubble:
 //               one pass, the winner of each pair meets the next: 2 (N - 1) calls instead of N (N - 1)
@@ -23,13 +26,14 @@
 #include "compare/vote.h"
 #include "prompt/fuse.h"
 #include "prompt/judge.h"
+#include "router/expert_model.h"
 #include "strategy/kinds.h"
 #include "strategy/serving.h"
 
 namespace brevet {
 namespace {
 
-enum class Rank { kJudge, kAgreement };
+enum class Rank { kJudge, kAgreement, kScorer };
 enum class Aggregate { kMaxLogits, kMaxWins, kBubble };
 
 struct Plan {
@@ -46,7 +50,10 @@ struct Ranking {
 
 class Blender final : public Strategy {
  public:
-  explicit Blender(Plan plan) : plan_(std::move(plan)) {}
+  Blender(Plan plan, RouterPtr scorer)
+      : plan_(std::move(plan)),
+        scorer_(std::move(scorer)),
+        model_(scorer_ ? experts_of(*scorer_) : nullptr) {}
   const std::string& name() const override { return name_; }
   std::optional<Reason> not_applicable(const RequestView& view) const override {
     return needs_plain_text(view);
@@ -169,6 +176,7 @@ class Blender final : public Strategy {
     const auto n = seen.drafts.size();
     if (n == 1) return {std::nullopt, {{0}, "the only answer"}};
     if (plan_.rank == Rank::kAgreement) return {std::nullopt, by_agreement(turn, seen)};
+    if (plan_.rank == Rank::kScorer) return {std::nullopt, by_scorer(turn, seen)};
     if (plan_.aggregate == Aggregate::kBubble) return bubble(turn, seen);
     Calls calls;
     bool pending = false;
@@ -256,6 +264,30 @@ class Blender final : public Strategy {
                   fmt::format("agreement of {} of {}", vote.leading(), seen.drafts.size()));
   }
 
+  /// By what a forest that recorded outcomes have taught gives each answer beside the others.
+  Ranking by_scorer(const Turn& turn, const Seen& seen) const {
+    const auto& experts = model_->info().configurations;
+    std::vector<const Answer*> answers;
+    for (const auto* draft : seen.drafts) answers.push_back(&*draft->answer);
+    const auto vote = count_votes(answers, compare_context(turn.view.request));
+    std::vector<ExpertAnswer> known(experts.size());
+    std::vector<std::optional<std::size_t>> place(seen.drafts.size());
+    for (std::size_t i = 0; i < seen.drafts.size(); ++i) {
+      const auto at = std::find(experts.begin(), experts.end(), seen.drafts[i]->configuration.key());
+      if (at == experts.end()) continue;
+      place[i] = static_cast<std::size_t>(at - experts.begin());
+      known[*place[i]] = {true, answers[i]->text, answers[i]->reasoning, answers[i]->mean_logprob,
+                          vote.group[i]};
+    }
+    std::vector<double> score;
+    for (const auto& at : place) {
+      // Whom it was not taught it cannot rank, and does not put before those it can.
+      score.push_back(at ? model_->p_right(expert_features(turn.view.request.last_user_text(), known, *at))
+                         : -1);
+    }
+    return sorted(turn, seen, score, "a scorer of recorded answers");
+  }
+
   /// Equal scores: the reference first, then the dearer.
   static Ranking sorted(const Turn& turn, const Seen& seen, const std::vector<double>& score,
                         std::string by) {
@@ -320,19 +352,30 @@ class Blender final : public Strategy {
 
   const std::string name_ = "blender";
   const Plan plan_;
+  const RouterPtr scorer_;  ///< owns the model
+  const ExpertModel* const model_;
 };
 
-Result<StrategyPtr> make_blender(const OptionValues& options) {
+Result<StrategyPtr> make_blender(const OptionValues& options, RouterPtr scorer) {
   const auto bad = [](const char* name, const std::string& known, const std::string& given) {
     return fail(ErrorKind::kCallerInvalid, "bad_option",
                 fmt::format("Option '{}' of strategy 'blender' must be {}, not '{}'.", name, known, given),
                 name);
   };
   Plan plan;
-  const auto& rank = text_option(options, "rank");
-  if (rank != "judge" && rank != "agreement") return bad("rank", "judge or agreement", rank);
-  plan.rank = rank == "judge" ? Rank::kJudge : Rank::kAgreement;
-  const auto& aggregate = text_option(options, "aggregate");
+  if (scorer) {
+    if (!experts_of(*scorer)) {
+      return fail(ErrorKind::kCallerInvalid, "router_kind_mismatch",
+                  "Strategy 'blender' ranks by what `brevet train more` made, and was given something else.",
+                  "router");
+    }
+    plan.rank = Rank::kScorer;
+  } else {
+    const auto& rank = text_option(options, "rank");
+    if (rank != "judge" && rank != "agreement") return bad("rank", "judge or agreement", rank);
+    plan.rank = rank == "judge" ? Rank::kJudge : Rank::kAgreement;
+  }
+  const auto aggregate = scorer ? std::string("max_logits") : text_option(options, "aggregate");
   if (aggregate == "max_logits") {
     plan.aggregate = Aggregate::kMaxLogits;
   } else if (aggregate == "max_wins") {
@@ -344,12 +387,13 @@ Result<StrategyPtr> make_blender(const OptionValues& options) {
   }
   plan.fuse = static_cast<std::size_t>(count_option(options, "fuse"));
   for (const auto& [name, to] : {std::pair("judge", &plan.judge), std::pair("fuser", &plan.fuser)}) {
+    if (!options.contains(name)) continue;
     const auto& given = text_option(options, name);
     if (given == "reference") continue;
     if (!Configuration::parse(given)) return bad(name, "reference or the name of a model", given);
     *to = given;
   }
-  return std::make_shared<Blender>(std::move(plan));
+  return std::make_shared<Blender>(std::move(plan), std::move(scorer));
 }
 
 }  // namespace
@@ -374,7 +418,12 @@ StrategyKind blender_kind() {
                   {"fuse", std::int64_t{0}, 0.0, 10.0,
                    "best answers made into one by a further call; 0 = the best as it is"},
                   {"fuser", std::string("reference"), {}, {}, "reference, or the name of a model"}};
-  kind.make = make_blender;
+  kind.trained_options = kind.options;
+  std::erase_if(kind.trained_options,
+                [](const OptionSpec& option) { return option.name != "fuse" && option.name != "fuser"; });
+  kind.any_router = true;
+  kind.make = [](const OptionValues& options) { return make_blender(options, {}); };
+  kind.make_trained = make_blender;
   return kind;
 }
 

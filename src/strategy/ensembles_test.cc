@@ -10,7 +10,9 @@
 #include <sstream>
 
 #include "prompt/thoughts.h"
+#include "router/expert_model.h"
 #include "strategy/strategy.h"
+#include "strategy/test_router.h"
 
 namespace brevet {
 namespace {
@@ -58,9 +60,10 @@ struct World {
     for (const auto& key : keys) candidates.push_back(*Configuration::parse(key));
     request.messages.push_back({"user", std::move(question), true, {}, {}});
   }
-  Outcome run(std::string_view name, OptionValues options, const Answerer& answerer) const {
+  Outcome run(std::string_view name, OptionValues options, const Answerer& answerer,
+              RouterPtr router = {}) const {
     Outcome out;
-    const auto strategy = make_strategy(name, options);
+    const auto strategy = make_strategy(name, options, std::move(router));
     EXPECT_TRUE(strategy) << (strategy ? "" : strategy.error().message);
     if (!strategy) return out;
     RequestFeatures features;
@@ -263,6 +266,68 @@ TEST(Blender, AgreementNeedsNoJudge) {
                              judged({{"a", "42"}, {"b", "The answer is 42."}, {"c", "41"}, {"d", "40"}}));
   EXPECT_EQ(out.calls.size(), 4U);
   EXPECT_EQ(out.by, "b") << "of those that agree the dearest";
+}
+
+TEST(More, BelievesTheExpertThatOthersConfirmAndAbstainsOtherwise) {
+  auto artefact = std::make_shared<Artefact>();
+  artefact->info.kind = kMore;
+  artefact->info.configurations = {"a", "b", "c"};
+  // As expert_router(): confirmed .9, alone .4.
+  artefact->tensors["forest.nodes"] = {{3, 3}, {25, 1.5F, 1, -1, 0, 0, -1, 0, 1}};
+  artefact->tensors["forest.roots"] = {{1}, {0}};
+  artefact->tensors["forest.values"] = {{2, 1}, {.4F, .9F}};
+  const auto router = *make_expert_router(artefact);
+  const World world({"a", "b", "c", "strong"});
+  const OptionValues abstain{{"abstain_below", 0.5}};
+  const auto experts = [](std::string a, std::string b, std::string c) {
+    return judged({{"a", std::move(a)}, {"b", std::move(b)}, {"c", std::move(c)}, {"strong", "from strong"}});
+  };
+  auto out = world.run("more", abstain, experts("41", "42", "The answer is 42."), router);
+  EXPECT_EQ(out.by, "b");
+  EXPECT_EQ(out.calls.size(), 3U) << "the reference is no expert";
+  EXPECT_THAT(out.reason.sentence, HasSubstr("2 of 3 experts"));
+  out = world.run("more", abstain, experts("41", "42", "43"), router);
+  EXPECT_EQ(out.by, "strong");
+  EXPECT_EQ(out.reason.code, "abstained");
+  out = world.run("more", {}, experts("41", "-", "43"), router);
+  EXPECT_EQ(out.by, "a") << "without abstention the likeliest is served";
+  out = world.run("more", {}, experts("-", "-", "-"), router);
+  EXPECT_EQ(out.by, "strong");
+  // Cut or changed numbers are refused.
+  for (const float bad : {-2.0F, 41.0F, 25.5F}) {
+    auto broken = std::make_shared<Artefact>(*artefact);
+    broken->tensors["forest.nodes"].values[0] = bad;
+    EXPECT_EQ(make_expert_router(broken).error().code, "router_corrupt") << bad;
+  }
+}
+
+TEST(Blender, RanksByAScorerOfRecordedAnswers) {
+  const World world;
+  const auto out = world.run("blender", {{"fuse", std::int64_t{0}}},
+                             judged({{"weak", "42"}, {"strong", "The answer is 41."}}), expert_router());
+  EXPECT_EQ(out.calls.size(), 2U);
+  EXPECT_EQ(out.by, "strong") << "equal, so the reference";
+  EXPECT_THAT(out.reason.sentence, HasSubstr("scorer"));
+  EXPECT_EQ(make_strategy("blender", {}, std::make_shared<const FakeRouter>("mf")).error().code,
+            "router_kind_mismatch");
+}
+
+TEST(More, FeaturesAreOfTheAnswerAmongTheOthers) {
+  std::vector<ExpertAnswer> answers(3);
+  answers[0] = {true, "42 apples", "6 * 7 = 42", -.1, 0};
+  answers[1] = {true, "42", "", std::nullopt, 0};
+  answers[2] = {true, "about 40", "", std::nullopt, 1};
+  const auto of = expert_features("How many apples are 6 times 7?", answers, 0);
+  ASSERT_EQ(of.size(), kExpertFeatures);
+  EXPECT_EQ(of[0], 1) << "expert";
+  EXPECT_EQ(of[8 + 6], 1) << "how many";
+  EXPECT_EQ(of[18], 2) << "numbers asked about";
+  EXPECT_FLOAT_EQ(of[19], -.1F);
+  EXPECT_EQ(of[25], 2) << "experts that say the same";
+  EXPECT_EQ(of[29], -1) << "not beside itself";
+  EXPECT_EQ(of[30], 1) << "the same as the second";
+  EXPECT_LT(of[31], 1) << "not the same as the third";
+  EXPECT_EQ(of[32], -1) << "there is no fourth";
 }
 
 // ---- The game of 24: from four numbers make 24 with + - * /, each used once. A step replaces two by one.

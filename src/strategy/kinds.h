@@ -22,6 +22,7 @@ StrategyKind self_consistency_kind();
 StrategyKind blended_kind();
 StrategyKind blender_kind();
 StrategyKind tree_of_thoughts_kind();
+StrategyKind more_kind();
 /// A row for each of router_kinds(); `knn` keeps its own and learns to read a router beside.
 void add_trained_kinds(std::vector<StrategyKind>& kinds);
 

@@ -119,6 +119,14 @@ Result<StrategyPtr> make_rar(const OptionValues& options) {
   return std::make_shared<Rar>(options, std::move(inner));
 }
 
+/// A trained router in front, whatever kind it is.
+Result<StrategyPtr> make_rar_behind(const OptionValues& options, RouterPtr router) {
+  const auto kind = router->info().kind;
+  auto inner = make_strategy(kind, {{"threshold", options.at("router_threshold")}}, std::move(router));
+  if (!inner) return fail(std::move(inner.error()));
+  return std::make_shared<Rar>(options, *std::move(inner));
+}
+
 }  // namespace
 
 StrategyKind rar_kind() {
@@ -134,15 +142,26 @@ StrategyKind rar_kind() {
                    {},
                    {},
                    "look up repeats by hash before the encoder is asked; same decisions, less work"},
-                  {"static_router",
-                   std::string("none"),
-                   {},
-                   {},
-                   "strategy in front that may say weak: none, knn or exact_lookup"},
-                  {"static_threshold", 0.9, 0.0, 1.0, "threshold of the static router"},
-                  {"static_neighbours", std::int64_t{40}, 1.0, 1000.0, "neighbours of the static router"},
                   weak_on_reference_failure_option()};
+  kind.trained_options = kind.options;
+  kind.trained_options.push_back(
+      {"router_threshold", .1, 0.0, 1.0,
+       "the trained router in front says weak where the reference's answer is better "
+       "with less than this probability"});
+  for (OptionSpec option : std::initializer_list<OptionSpec>{
+           {"static_router",
+            std::string("none"),
+            {},
+            {},
+            "strategy in front that may say weak: none, knn or exact_lookup; `router: FILE` puts a trained "
+            "one there"},
+           {"static_threshold", 0.9, 0.0, 1.0, "threshold of the static router"},
+           {"static_neighbours", std::int64_t{40}, 1.0, 1000.0, "neighbours of the static router"}}) {
+    kind.options.push_back(std::move(option));
+  }
+  kind.any_router = true;
   kind.make = make_rar;
+  kind.make_trained = make_rar_behind;
   return kind;
 }
 

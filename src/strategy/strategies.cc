@@ -59,6 +59,7 @@ const std::vector<StrategyKind>& strategies() {
         blended_kind(),           // a random candidate for each turn
         blender_kind(),           // every candidate, ranked in pairs, fused
         tree_of_thoughts_kind(),  // a search over steps
+        more_kind(),              // experts by prompt, a forest chooses
         always_weak_kind(),
         always_strong_kind(),
         rar_shadow_kind(),  // not for serving: what is tried off the request path
@@ -142,7 +143,7 @@ Result<StrategyPtr> make_strategy(std::string_view name, const OptionValues& giv
     return fail(ErrorKind::kCallerInvalid, "router_not_read",
                 fmt::format("Strategy '{}' reads no trained router, and one was given.", name), "router");
   }
-  if (router->info().kind != name) {
+  if (!kind->any_router && router->info().kind != name) {
     return fail(ErrorKind::kCallerInvalid, "router_kind_mismatch",
                 fmt::format("Strategy '{}' was given a router of kind '{}'.", name, router->info().kind),
                 "router");

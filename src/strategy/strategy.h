@@ -200,6 +200,8 @@ struct StrategyKind {
   bool remembers = true;
   /// It may call any candidate, not only the first and the reference.
   bool calls_all = false;
+  /// The router that it reads may be of any kind: it stands in front of it.
+  bool any_router = false;
   Result<StrategyPtr> (*make)(const OptionValues& complete) =
       nullptr;  ///< all options present, types and bounds checked
   /// For what reads a router that was fitted offline instead of what is remembered; null otherwise. Without a

@@ -82,6 +82,7 @@ struct Scene {
 
 /// What reads a router and cannot do without is given one.
 RouterPtr router_for(std::string_view name) {
+  if (name == kMore) return expert_router();
   for (const auto& kind : strategies()) {
     if (kind.name == name && !kind.make) return std::make_shared<const FakeRouter>(kind.name);
   }
@@ -313,6 +314,7 @@ TEST(EveryStrategy, KeepsTheContractWithOtherOptions) {
            {"self_consistency", {{"samples", std::int64_t{9}}, {"at_once", std::int64_t{9}}}},
            {"blended", {{"sticky", true}, {"weights", std::string("weak=3, strong=0")}}},
            {"blender", {{"rank", std::string("agreement")}, {"fuse", std::int64_t{2}}}},
+           {"more", {{"abstain_below", 0.5}}},
            {"blender", {{"aggregate", std::string("bubble")}, {"fuse", std::int64_t{2}}}},
            {"blender", {{"aggregate", std::string("max_wins")}, {"judge", std::string("weak")}}},
            {"tree_of_thoughts", {{"search", std::string("dfs")}, {"evaluations", std::int64_t{2}}}},

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "router/expert_model.h"
 #include "router/router.h"
 
 namespace brevet {
@@ -29,5 +30,18 @@ class FakeRouter final : public Router {
   RouterInfo info_;
   std::optional<RouterPrediction> prediction;
 };
+
+/// Experts weak and strong; an answer is right with .9 where both say the same, with .4 where they do not.
+inline RouterPtr expert_router() {
+  auto artefact = std::make_shared<Artefact>();
+  artefact->info.kind = kMore;
+  artefact->info.configurations = {"weak", "strong"};
+  artefact->info.encoder_hash = "none";
+  // Feature 25 counts the experts that say the same.
+  artefact->tensors["forest.nodes"] = {{3, 3}, {25, 1.5F, 1, -1, 0, 0, -1, 0, 1}};
+  artefact->tensors["forest.roots"] = {{1}, {0}};
+  artefact->tensors["forest.values"] = {{2, 1}, {.4F, .9F}};
+  return *make_expert_router(std::move(artefact));
+}
 
 }  // namespace brevet

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "router/expert_model.h"
 #include "strategy/kinds.h"
 #include "strategy/serving.h"
 
@@ -197,6 +198,20 @@ void add_trained_kinds(std::vector<StrategyKind>& kinds) {
 }
 
 Result<> check_router_place(const RouterInfo& router, const OptionValues& options, const RouterPlace& place) {
+  if (router.kind == kMore) {
+    // It speaks of its experts; whoever else is a candidate answers where they abstain.
+    for (const auto& expert : router.configurations) {
+      if (std::any_of(place.candidates.begin(), place.candidates.end(),
+                      [&](const Configuration& candidate) { return candidate.key() == expert; }))
+        continue;
+      return fail(
+          ErrorKind::kCallerInvalid, "router_models_mismatch",
+          fmt::format("The router chooses among the experts {}, and {} is not a candidate of the route.",
+                      fmt::join(router.configurations, ", "), expert),
+          "router");
+    }
+    return {};
+  }
   if (router.encoder_hash != "none" && router.encoder_hash != place.encoder_hash) {
     return fail(
         ErrorKind::kCallerInvalid, "router_encoder_mismatch",

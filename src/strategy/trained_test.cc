@@ -58,6 +58,29 @@ std::string called(const Step& step) {
   return calls && calls->calls.size() == 1 ? calls->calls[0].configuration.key() : "-";
 }
 
+TEST(Trained, StandsInFrontOfRarWhateverItsKind) {
+  Scene scene;
+  const auto rar = make_strategy("rar", {{"router_threshold", .3}}, scene.router);
+  ASSERT_TRUE(rar) << rar.error().message;
+  const RequestView view{scene.request,           scene.features,  scene.partition, scene.candidates.front(),
+                         scene.candidates.back(), scene.candidates};
+  const auto next = [&] {
+    Draws draws(1, 1);
+    return (*rar)->next({view, scene.evidence, scene.attempts, scene.snapshot}, draws);
+  };
+  scene.router->prediction->need_strong = .12;
+  EXPECT_EQ(called(next()), "weak");
+  EXPECT_EQ(next().reason.code, "static_router");
+  scene.router->prediction->need_strong = .35;
+  EXPECT_TRUE(std::holds_alternative<Need>(next().what)) << "then memory is asked";
+  scene.evidence.exact.emplace();
+  scene.evidence.neighbours.emplace();
+  EXPECT_EQ(next().reason.code, "nothing_remembered");
+  EXPECT_EQ(make_strategy("rar", {{"static_router", std::string("knn")}}, scene.router).error().code,
+            "unknown_option")
+      << "one router in front is enough";
+}
+
 TEST(Trained, StrongFromTheThresholdOn) {
   Scene scene;
   scene.router->prediction->need_strong = .12;
@@ -168,7 +191,7 @@ TEST(Trained, EveryKindOfRouterIsAStrategyThatWantsOne) {
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().code, "router_missing");
   }
-  const auto unread = make_strategy("rar", {}, std::make_shared<const FakeRouter>("rar"));
+  const auto unread = make_strategy("exact_lookup", {}, std::make_shared<const FakeRouter>("mf"));
   ASSERT_FALSE(unread);
   EXPECT_EQ(unread.error().code, "router_not_read");
 }
