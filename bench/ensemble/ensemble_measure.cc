@@ -371,8 +371,11 @@ int more(const char* file, const std::string& responses, std::vector<std::string
       return std::cerr << joined.error().message << "\n", 2;
   }
   constexpr std::uint64_t kSplits = 5;
-  // By question: differences averaged over the splits in which it was held out are not kept apart, since a
-  // question is held out in few of them; splits are averaged and questions of all of them resampled.
+  // A question that several splits held out counts once, with its mean.
+  struct Held {
+    double chosen = 0, agreed = 0, single = 0, oracle = 0, times = 0;
+  };
+  std::map<std::string, Held> held;
   std::vector<double> chosen, agreed, single, oracle, over_agreement, over_single;
   std::size_t fitted = 0, tested = 0;
   std::map<int, std::pair<double, double>> coverage;
@@ -385,19 +388,24 @@ int more(const char* file, const std::string& responses, std::vector<std::string
     if (!fit) return std::cerr << fit.error().message << "\n", 2;
     fitted += fit->fitted / kSplits;
     tested += fit->tested / kSplits;
-    const auto add = [](std::vector<double>& to, const std::vector<double>& from) {
-      to.insert(to.end(), from.begin(), from.end());
-    };
-    add(chosen, fit->chosen);
-    add(agreed, fit->agreed);
-    add(single, fit->best_single);
-    add(oracle, fit->oracle);
+    for (std::size_t i = 0; i < fit->held_out.size(); ++i) {
+      auto& one = held[fit->held_out[i]];
+      one.chosen += fit->chosen[i];
+      one.agreed += fit->agreed[i];
+      one.single += fit->best_single[i];
+      one.oracle += fit->oracle[i];
+      one.times += 1;
+    }
     for (std::size_t i = 0; i < fit->coverage.size(); ++i)
       coverage[static_cast<int>(i) + 1].first += fit->coverage[i].accuracy / kSplits;
   }
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
-    over_agreement.push_back(chosen[i] - agreed[i]);
-    over_single.push_back(chosen[i] - single[i]);
+  for (const auto& [id, one] : held) {
+    chosen.push_back(one.chosen / one.times);
+    agreed.push_back(one.agreed / one.times);
+    single.push_back(one.single / one.times);
+    oracle.push_back(one.oracle / one.times);
+    over_agreement.push_back(chosen.back() - agreed.back());
+    over_single.push_back(chosen.back() - single.back());
   }
   std::string names;
   for (const auto& name : experts) names += (names.empty() ? "" : ", ") + name;

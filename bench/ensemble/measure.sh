@@ -16,3 +16,4 @@ echo "|---|---|---|---|---|---|---|---|---|"
 "$measure" more "$data/self_consistency_date.jsonl.gz" - gpt-3.5-turbo:cot1 gpt-3.5-turbo:cot2 gpt-3.5-turbo:pot1 gpt-3.5-turbo:pot2
 "$measure" more "$data/mmlu_pro.jsonl.gz" "$data/mmlu_pro_responses.jsonl.gz" Phi-3-mini-4k-instruct Mixtral-8x7B-Instruct-v0.1 Meta-Llama-3_1-8B-Instruct
 "$measure" more "$data/mmlu_pro.jsonl.gz" "$data/mmlu_pro_responses.jsonl.gz" jamba-1.5-large Meta-Llama-3_1-70B-Instruct gemini-1.5-flash-002 gemini-1.5-pro-002
+"$measure" more "$data/routellm_mt_bench.jsonl.gz" - mistralai/Mixtral-8x7B-Instruct-v0.1 martian-router unify-router gpt-4-1106-preview

@@ -12,6 +12,8 @@
 namespace brevet {
 namespace {
 
+constexpr int kInterruptedStatus = 130;
+
 double mean(const std::vector<double>& values) {
   return values.empty()
              ? 0

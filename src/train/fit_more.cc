@@ -19,6 +19,7 @@ constexpr std::size_t kQuestionsMin = 60;
 
 /// One question with an answer of every expert.
 struct Asked {
+  std::string id;
   std::vector<std::vector<float>> features;  ///< [experts]
   std::vector<double> scores;
   std::size_t agreed = 0;  ///< the expert whose answer is the first of the largest group
@@ -32,6 +33,7 @@ std::string answer_of(const RecordedOutcome& outcome) {
 std::optional<Asked> ask(const OutcomeRecord& record, const std::vector<std::string>& experts) {
   std::vector<Answer> answers;
   Asked out;
+  out.id = record.id;
   std::vector<ExpertAnswer> seen;
   for (const auto& expert : experts) {
     const auto* outcome = record.outcome(expert);
@@ -152,6 +154,7 @@ Result<MoreFit> fit_more(const std::vector<OutcomeRecord>& records, const MoreOp
       if (p > p_chosen) p_chosen = p, chosen = i;
     }
     confident.emplace_back(p_chosen, asked.scores[chosen]);
+    out.held_out.push_back(asked.id);
     out.chosen.push_back(asked.scores[chosen]);
     out.agreed.push_back(asked.scores[asked.agreed]);
     out.best_single.push_back(asked.scores[best]);

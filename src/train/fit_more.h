@@ -40,6 +40,7 @@ struct MoreFit {
   // Per held-out question: score of the answer chosen by the forest, by agreement (the first of the largest
   // group), of the best expert by the fitting questions, and of the best answer there was.
   std::vector<double> chosen, agreed, best_single, oracle;
+  std::vector<std::string> held_out;  ///< ids of those questions
   std::vector<MoreCoverage> coverage;
 };
 
