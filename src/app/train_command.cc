@@ -58,7 +58,8 @@ int list_kinds() {
     for (const auto& option : kind.options)
       fmt::print("{:<13}   {}={}  {}\n", "", option.name, value_text(option.fallback), option.help);
   }
-  fmt::print("{:<13} {}\n", kMore, "which of several experts' answers is right (MoRE), after they have answered");
+  fmt::print("{:<13} {}\n", kMore,
+             "which of several experts' answers is right (MoRE), after they have answered");
   fmt::print("\nbrevet train NAME --data outcomes.jsonl.gz@WEAK,STRONG --out NAME.router\n");
   return 0;
 }
@@ -135,8 +136,8 @@ int train(const TrainFlags& flags) {
   options.created = utc_now();
   options.stop = [] { return interrupted(); };
   if (options.kind == kMore) {
-    return train_more({flags.source.data, flags.models, flags.out, flags.typed, options.created,
-                       flags.source.seed});
+    return train_more(
+        {flags.source.data, flags.models, flags.out, flags.typed, options.created, flags.source.seed});
   }
   bool known = false;
   for (const auto& kind : fit_kinds()) known |= kind.name == options.kind;
