@@ -86,6 +86,7 @@ struct EvalFlags {
   bool transfer = true;
   bool decisions = true;
   bool encoder = true;
+  std::string encoder_file;  ///< of a static encoder; empty = the full one
   int bootstrap = 1000;
   int threads = 0;  ///< 0 = one per core
   std::string work;
@@ -118,8 +119,9 @@ struct MemoryFlags {
   std::string action;  ///< list, show, forget, export, import
   std::string data_dir = "brevet-data";
   std::string tenant;
-  std::string name;  ///< of a skill or guide, as `list` prints it: s12, g3
-  std::string file;  ///< export and import; "-" = standard streams
+  std::string name;     ///< of a skill or guide, as `list` prints it: s12, g3
+  std::string file;     ///< export and import; "-" = standard streams
+  std::string encoder;  ///< import: file of a static encoder; empty = the full one
   std::size_t limit = 50;
 };
 int memory_command(const MemoryFlags& flags);
@@ -184,5 +186,7 @@ int config_command(const ConfigFlags& flags);
 int complain(const Error& error, int status = 1);
 /// True once SIGINT or SIGTERM came; installed by the first call.
 bool interrupted();
+/// Now, UTC, RFC 3339.
+std::string utc_now();
 
 }  // namespace brevet

@@ -5,13 +5,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <thread>
 
 #include "app/commands.h"
+#include "app/open_encoder.h"
 #include "app/paths.h"
 #include "base/async.h"
-#include "features/embedding_file.h"
 #include "features/embedding_pool.h"
 #include "features/encoder.h"
 #include "features/lexical.h"
@@ -32,21 +31,21 @@ Task<void> embed_one(EmbeddingPool* pool, std::string text, RequestFeatures* int
 
 class Embedder final : public TextEmbedder {
  public:
-  Embedder(std::unique_ptr<EmbeddingPool> pool, std::unique_ptr<EmbeddingPool> kept)
-      : pool_(std::move(pool)), kept_(std::move(kept)) {}
-  const std::string& encoder_hash() const override { return pool_->encoder().hash(); }
+  explicit Embedder(KeptEmbedding embedding) : embedding_(std::move(embedding)) {}
+  const std::string& encoder_hash() const override { return embedding_.pool->encoder().hash(); }
 
   Result<std::vector<RequestFeatures>> embed(const std::vector<std::string>& texts) override {
     std::vector<RequestFeatures> out(texts.size());
     std::size_t failed = 0;
     asio::io_context context(1);
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      auto text = embedding_text(pool_->encoder().tokenizer(), texts[i], {});
+      auto text = embedding_text(embedding_.pool->encoder().tokenizer(), texts[i], {});
       out[i].statistics = text_statistics(texts[i]);
       out[i].words = lexical_features(text);
       // An empty text has no embedding, here as in serving.
       if (!text.empty())
-        asio::co_spawn(context, embed_one(kept_.get(), std::move(text), &out[i], &failed), asio::detached);
+        asio::co_spawn(context, embed_one(&embedding_.use(), std::move(text), &out[i], &failed),
+                       asio::detached);
       if (i % kInFlight != kInFlight - 1 && i + 1 < texts.size()) continue;
       context.run();
       context.restart();
@@ -81,29 +80,20 @@ class Embedder final : public TextEmbedder {
     drawn_ = false;
   }
 
-  std::unique_ptr<EmbeddingPool> pool_;
-  std::unique_ptr<EmbeddingPool> kept_;  // wraps pool_
+  KeptEmbedding embedding_;
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
   bool drawn_ = false;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<TextEmbedder>> make_text_embedder(int threads) {
-  EncoderOptions encoder;
-  encoder.folder = encoder_folder();
-  auto made = make_encoder(encoder);
-  if (!made) return fail(made.error());
+Result<std::unique_ptr<TextEmbedder>> make_text_embedder(int threads, const std::string& static_encoder) {
   EmbeddingPoolOptions options;
   options.threads =
       threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  auto pool = make_embedding_pool(*made, options);
-  const auto folder = eval_cache_folder();
-  std::error_code ignored;
-  std::filesystem::create_directories(folder, ignored);
-  auto kept = make_embedding_file(*pool, {folder + "/embeddings-" + (*made)->hash().substr(0, 16) + ".bin"});
-  if (!kept) return fail(kept.error());
-  return std::make_unique<Embedder>(std::move(pool), std::move(*kept));
+  auto embedding = open_kept_embedding(static_encoder, options, eval_cache_folder());
+  if (!embedding) return fail(embedding.error());
+  return std::make_unique<Embedder>(std::move(*embedding));
 }
 
 }  // namespace brevet

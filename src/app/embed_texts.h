@@ -21,7 +21,8 @@ class TextEmbedder {
   virtual Result<std::vector<RequestFeatures>> embed(const std::vector<std::string>& texts) = 0;
 };
 
-/// `threads` 0 = one per core. Errors: those of the encoder and of the file.
-Result<std::unique_ptr<TextEmbedder>> make_text_embedder(int threads);
+/// `threads` 0 = one per core; `static_encoder` is the file of one, empty = the full encoder. Errors: those
+/// of the encoder and of the file.
+Result<std::unique_ptr<TextEmbedder>> make_text_embedder(int threads, const std::string& static_encoder);
 
 }  // namespace brevet

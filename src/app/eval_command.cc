@@ -11,13 +11,12 @@
 
 #include "app/commands.h"
 #include "app/data_argument.h"
+#include "app/open_encoder.h"
 #include "app/paths.h"
 #include "eval/engine.h"
 #include "eval/report_html.h"
 #include "eval/report_json.h"
 #include "eval/report_table.h"
-#include "features/embedding_file.h"
-#include "features/encoder.h"
 
 namespace brevet {
 namespace {
@@ -37,15 +36,6 @@ Result<> apply_at(const std::string& at, EvalOptions& options) {
   }
   options.at_strong_share = share;
   return {};
-}
-
-std::string utc_now() {
-  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
 }
 
 double peak_memory_mib() {
@@ -183,29 +173,20 @@ int eval_command(const EvalFlags& flags) {
   interrupted();
   auto options = options_of(flags);
   if (!options) return complain(options.error(), 2);
-  std::unique_ptr<EmbeddingPool> pool;
-  std::unique_ptr<EmbeddingPool> kept;
+  KeptEmbedding embedding;
   if (flags.encoder) {
-    EncoderOptions encoder;
-    encoder.folder = encoder_folder();
-    auto made = make_encoder(encoder);
-    if (!made) return complain(made.error());
-    EmbeddingPoolOptions pool_options;
-    pool_options.threads = options->threads;
-    pool = make_embedding_pool(*made, pool_options);
-    std::error_code ignored;
-    std::filesystem::create_directories(options->cache_folder, ignored);
-    auto file = make_embedding_file(
-        *pool, {options->cache_folder + "/embeddings-" + (*made)->hash().substr(0, 16) + ".bin"});
-    if (!file) return complain(file.error());
-    kept = std::move(*file);
+    EmbeddingPoolOptions pool;
+    pool.threads = options->threads;
+    auto opened = open_kept_embedding(flags.encoder_file, pool, options->cache_folder);
+    if (!opened) return complain(opened.error());
+    embedding = std::move(*opened);
   }
   Progress progress;
   options->progress = [&](const std::string& what, std::size_t done, std::size_t all,
                           std::optional<double> left) { progress.tell(what, done, all, left); };
   options->stop = [] { return interrupted(); };
   const auto started = utc_now();
-  auto report = evaluate(*options, kept.get());
+  auto report = evaluate(*options, flags.encoder ? &embedding.use() : nullptr);
   progress.end();
   if (!report) return complain(report.error(), report.error().code == "interrupted" ? 130 : 1);
   report->timing.started_utc = started;

@@ -7,12 +7,11 @@
 #include <filesystem>
 #include <mutex>
 
-#include "app/paths.h"
+#include "app/open_encoder.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "features/embedding_file.h"
 #include "features/embedding_pool.h"
-#include "features/encoder.h"
 #include "features/text_features.h"
 #include "gateway/admin_view.h"
 #include "gateway/baseline.h"
@@ -206,13 +205,11 @@ Result<> GatewayProcessImpl::set_up_store() {
 
 Result<> GatewayProcessImpl::set_up_features() {
   if (options_.encoder) {
-    EncoderOptions encoder;
-    encoder.folder = encoder_folder();
-    auto made = make_encoder(encoder);
-    if (!made) return fail(made.error());
     EmbeddingPoolOptions pool;
     pool.threads = options_.encoder_threads;
-    pool_ = make_embedding_pool(*made, pool);
+    auto opened = open_embedding(options_.config.server.static_encoder, pool);
+    if (!opened) return fail(opened.error());
+    pool_ = std::move(*opened);
     if (!options_.embedding_file.empty()) {
       auto kept = make_embedding_file(*pool_, {options_.embedding_file});
       if (!kept) return fail(kept.error());

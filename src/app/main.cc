@@ -8,6 +8,7 @@
 
 #include "app/battles_command.h"
 #include "app/commands.h"
+#include "app/encoder_command.h"
 #include "app/record_command.h"
 #include "app/train_command.h"
 #include "base/log.h"
@@ -241,6 +242,9 @@ int run(int argc, char** argv) {
   eval_app->add_flag("!--no-decisions", eval.decisions,
                      "Do not show single questions and decisions in the report");
   eval_app->add_flag("!--no-encoder", eval.encoder, "Without embeddings");
+  eval_app
+      ->add_option("--encoder", eval.encoder_file, "File of a static encoder; without it the full encoder")
+      ->check(CLI::ExistingFile);
   eval_app->add_option("--bootstrap", eval.bootstrap, "Bootstrap rounds")->check(CLI::Range(0, 1'000'000));
   eval_app->add_option("--threads", eval.threads, "0 = one per core")->check(CLI::Range(0, 256));
   eval_app->add_option("--work", eval.work, "Folder of finished streams, for going on after an interruption");
@@ -251,6 +255,7 @@ int run(int argc, char** argv) {
 
   add_battles_command(app, status);
   add_train_command(app, typed, status);
+  add_encoder_command(app, typed, status);
   add_router_command(app, status);
   add_record_command(app, status);
 
@@ -328,6 +333,10 @@ int run(int argc, char** argv) {
   for (auto* action :
        {memory_action("export", "To JSON Lines"), memory_action("import", "From JSON Lines")}) {
     action->add_option("file", memory.file, "File; - = standard output or input")->required();
+    action
+        ->add_option("--encoder", memory.encoder,
+                     "import: file of the static encoder of the gateway, if it has one")
+        ->check(CLI::ExistingFile);
   }
 
   CalibrateFlags calibrate;
@@ -356,6 +365,9 @@ int run(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   calibrate_app->add_option("--requests-per-day", by_router.requests_per_day, "For the budget")
       ->check(CLI::PositiveNumber);
+  calibrate_app
+      ->add_option("--encoder", by_router.encoder, "With --router: file of its static encoder, if it has one")
+      ->check(CLI::ExistingFile);
   calibrate_app->add_option("--seed", by_router.seed, "Which outcomes choose and which check");
   calibrate_app->callback([&, folder] {
     if (by_router.router.empty()) {

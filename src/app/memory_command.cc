@@ -5,8 +5,7 @@
 
 #include "app/commands.h"
 #include "app/gateway_process.h"
-#include "app/paths.h"
-#include "features/encoder.h"
+#include "app/open_encoder.h"
 #include "gateway/money_ledger.h"
 #include "gateway/share_dials.h"
 #include "learning/memory_admin.h"
@@ -28,15 +27,14 @@ void tell(const char* what, std::size_t skills, std::size_t guides, std::size_t 
   std::cerr << what << " " << skills << " skills, " << guides << " guides, " << outcomes << " outcomes\n";
 }
 
-int import_from(Store& store, const Memory& memory, const std::string& file, const std::string& tenant) {
-  EncoderOptions encoder_options;
-  encoder_options.folder = encoder_folder();
-  const auto encoder = make_encoder(encoder_options);
-  if (!encoder) return complain(encoder.error());
+int import_from(Store& store, const Memory& memory, const std::string& file, const std::string& tenant,
+                const std::string& encoder) {
+  const auto embedding = open_embedding(encoder, {});
+  if (!embedding) return complain(embedding.error());
   ImportOptions options;
-  options.encoder_hash = (*encoder)->hash();
+  options.encoder_hash = (*embedding)->encoder().hash();
   options.tenant = tenant;
-  options.embed = [&](std::string_view text) { return (*encoder)->embed(text); };
+  options.embed = [&](std::string_view text) { return (*embedding)->encoder().embed(text); };
   std::ifstream stream;
   if (file != "-") {
     stream.open(file);
@@ -116,7 +114,8 @@ int memory_command(const MemoryFlags& flags) {
   if (!memory) return complain(memory.error());
   if (flags.action == "list") return list(**memory, flags);
   if (flags.action == "export") return export_to(**store, flags.file, flags.tenant);
-  if (flags.action == "import") return import_from(**store, **memory, flags.file, flags.tenant);
+  if (flags.action == "import")
+    return import_from(**store, **memory, flags.file, flags.tenant, flags.encoder);
   if (flags.action == "show") {
     const auto item = show_memory(**memory, flags.name, flags.tenant);
     if (!item) return complain(item.error(), 2);

@@ -82,7 +82,7 @@ int calibrate_router(const RouterCalibrationFlags& flags) {
   const auto router = make_router(*artefact);
   if (!router) return complain(router.error(), 2);
   const auto& info = (*router)->info();
-  auto embedder = make_text_embedder(flags.threads);
+  auto embedder = make_text_embedder(flags.threads, flags.encoder);
   if (!embedder) return complain(embedder.error());
   auto source = flags.source;
   const std::vector<std::string> pair = {info.configurations.front(), info.configurations.back()};

@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <boost/json.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <iostream>
 
 #include "app/commands.h"
@@ -150,6 +152,15 @@ bool interrupted() {
     return true;
   }();
   return installed && was_interrupted.load();
+}
+
+std::string utc_now() {
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
 }
 
 int route_command(const RouteFlags& flags) {

@@ -28,20 +28,12 @@ struct TrainFlags {
   TrainSource source;
   std::string models;
   std::string out;
+  std::string encoder;  ///< file of a static encoder; empty = the full one
   std::string typed;
   int folds = 5;
   int threads = 0;
   bool list = false;
 };
-
-std::string utc_now() {
-  const auto now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
 
 std::string value_text(const OptionValue& value) {
   if (const auto* real = std::get_if<double>(&value)) return fmt::format("{:g}", *real);
@@ -154,7 +146,7 @@ int train(const TrainFlags& flags) {
   }
   auto source = flags.source;
   source.models = split_list(flags.models, ',');
-  auto embedder = make_text_embedder(flags.threads);
+  auto embedder = make_text_embedder(flags.threads, flags.encoder);
   if (!embedder) return complain(embedder.error());
   auto labelled = load_labelled(source, **embedder);
   if (!labelled) return complain_of(labelled.error());
@@ -232,6 +224,8 @@ void add_train_command(CLI::App& app, const std::string& typed, int& status) {
   command->add_option("--fit-labels", flags->source.labels_max,
                       "Use only so many labelled requests; the rest can calibrate. 0 = all");
   command->add_option("--seed", flags->source.seed, "Of the labels chosen and of the fit");
+  command->add_option("--encoder", flags->encoder, "File of a static encoder; without it the full encoder")
+      ->check(CLI::ExistingFile);
   command->add_option("--folds", flags->folds, "For calibration and the figures")->check(CLI::Range(2, 50));
   command->add_option("--threads", flags->threads, "For embedding; 0 = one per core")
       ->check(CLI::Range(0, 256));

@@ -27,6 +27,7 @@ struct RouterCalibrationFlags {
   double requests_per_day = 0;
   std::uint64_t seed = 1;  ///< of the two parts
   int threads = 0;
+  std::string encoder;  ///< file of a static encoder; empty = the full one
 };
 int calibrate_router(const RouterCalibrationFlags& flags);
 

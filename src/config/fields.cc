@@ -283,6 +283,27 @@ std::vector<std::string> read_candidates(Reader& reader, const YAML::Node& node,
     out.push_back(std::move(text));
   }
   return out;
+/// `full`, or {static: FILE}.
+Field<ServerOptions> encoder_field() {
+  static const Fields<ServerOptions> kinds = {
+      text("static", &ServerOptions::static_encoder, "file that `brevet encoder distil` made")};
+  return {
+      "encoder",
+      "full, or {static: FILE}, one that `brevet encoder distil` made: a thousand times cheaper, and routers "
+      "and memory are its own",
+      [](Reader& reader, const YAML::Node& node, const std::string& key, ServerOptions& out) {
+        if (node.IsMap()) {
+          read_fields(reader, node, key, kinds, out);
+          if (!reader.failed() && out.static_encoder.empty())
+            reader.set_error(node.Mark(), "missing_key", "`" + key + ".static` is missing: name its file",
+                             key);
+        } else {
+          reader.choice(node, key, {"full"});
+        }
+      },
+      [](const ServerOptions& value) {
+        return value.static_encoder.empty() ? "full" : "{static: " + quoted(value.static_encoder) + "}";
+      }};
 }
 
 }  // namespace
@@ -304,6 +325,7 @@ const Fields<ServerOptions>& server_fields() {
              "trace, debug, info, warn, error or off"),
       duration("retention_days", &S::retention, hours(24), 1, 36'500,
                "how long decisions, feedback and texts of requests are kept"),
+      encoder_field(),
   };
   return fields;
 }

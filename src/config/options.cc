@@ -155,6 +155,8 @@ Result<Config> load_config(const std::string& path) {
   }
   auto config = parse_config(text, path);
   if (!config) return config;
+  if (auto& encoder = config->server.static_encoder; !encoder.empty())
+    encoder = (std::filesystem::path(path).parent_path() / encoder).string();
   for (auto& [name, route] : config->routes) {
     const auto beside = [&](std::string& router) {
       if (!router.empty()) router = (std::filesystem::path(path).parent_path() / router).string();

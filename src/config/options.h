@@ -28,6 +28,8 @@ struct ServerOptions {
   std::string data_dir = "brevet-data";  ///< where brevet.db lives
   std::string log = "info";
   std::chrono::hours retention{24 * 30};
+  std::string static_encoder;  ///< file of one; empty = the full encoder. load_config() makes it relative to
+                               ///< the configuration file
   bool operator==(const ServerOptions&) const = default;
 };
 

@@ -20,6 +20,12 @@ struct ToolCall {
   std::string id = {};    ///< as the provider named the call; empty when it did not
 };
 
+/// One of the tokens that might have come, as the provider lists them.
+struct TokenAlternative {
+  std::string token;
+  double logprob = 0;  ///< natural log, <= 0
+};
+
 struct Answer {
   std::string
       body;  ///< the completion as JSON as it came (edited only to hide what we added); empty when streamed
@@ -30,6 +36,8 @@ struct Answer {
   Usage usage;
   std::optional<double> mean_logprob;  ///< mean token log-probability of choice 0, natural log, <= 0
   std::optional<double> min_logprob;
+  /// Likeliest first tokens of choice 0, where they were asked for and the provider gives them.
+  std::vector<TokenAlternative> first_token = {};
   /// What a prompt transform had the model say before its answer, taken out of `text`; shown only to a client
   /// that asks for it.
   std::string reasoning;

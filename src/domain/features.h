@@ -36,6 +36,9 @@ struct RequestFeatures {
   std::shared_ptr<const Embedding> embedding;  ///< null when there is no encoder or no text
   SparseVector words;
   TextStatistics statistics;
+  /// What a model beside the encoder says of the request, for routers that read it: probabilities of a text
+  /// classifier's classes, or one number of a model that was asked. Null where nothing was asked.
+  std::shared_ptr<const std::vector<float>> classified = {};
 };
 
 }  // namespace brevet

@@ -233,11 +233,41 @@ class Pool : public EmbeddingPool {
   std::vector<std::thread> workers_;
 };
 
+class Inline final : public EmbeddingPool {
+ public:
+  explicit Inline(std::shared_ptr<const SentenceEncoder> encoder) : encoder_(std::move(encoder)) {}
+
+  Task<EmbeddingResult> embed(std::string text) override {
+    auto embedding = encoder_->embed(text);
+    if (!embedding) {
+      ++failed_;
+      co_return fail(embedding.error());
+    }
+    ++computed_;
+    co_return std::make_shared<const Embedding>(std::move(*embedding));
+  }
+  const SentenceEncoder& encoder() const override { return *encoder_; }
+  EmbeddingPoolCounts counts() const override {
+    EmbeddingPoolCounts out;
+    out.computed = computed_;
+    out.failed = failed_;
+    return out;
+  }
+
+ private:
+  const std::shared_ptr<const SentenceEncoder> encoder_;
+  std::atomic<std::uint64_t> computed_ = 0, failed_ = 0;
+};
+
 }  // namespace
 
 std::unique_ptr<EmbeddingPool> make_embedding_pool(std::shared_ptr<const SentenceEncoder> encoder,
                                                    const EmbeddingPoolOptions& options) {
   return std::make_unique<Pool>(std::move(encoder), options);
+}
+
+std::unique_ptr<EmbeddingPool> make_inline_embedding(std::shared_ptr<const SentenceEncoder> encoder) {
+  return std::make_unique<Inline>(std::move(encoder));
 }
 
 }  // namespace brevet

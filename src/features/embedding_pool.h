@@ -48,4 +48,8 @@ class EmbeddingPool {
 std::unique_ptr<EmbeddingPool> make_embedding_pool(std::shared_ptr<const SentenceEncoder> encoder,
                                                    const EmbeddingPoolOptions& options = {});
 
+/// For an encoder of microseconds: a text is embedded at once where it is asked for. A queue would cost more
+/// than the work, and nothing is ever refused or kept.
+std::unique_ptr<EmbeddingPool> make_inline_embedding(std::shared_ptr<const SentenceEncoder> encoder);
+
 }  // namespace brevet

@@ -34,7 +34,7 @@ std::string_view last_bytes(std::string_view text, std::size_t most) {
   return text.substr(begin);
 }
 
-class OnnxEncoder : public SentenceEncoder {
+class OnnxEncoder : public FullEncoder {
  public:
   OnnxEncoder(std::shared_ptr<const WordPiece> tokenizer, std::size_t pieces_max, std::string hash)
       : tokenizer_(std::move(tokenizer)),
@@ -60,84 +60,109 @@ class OnnxEncoder : public SentenceEncoder {
   }
 
   Result<Embedding> embed(std::string_view text) const override {
-    const auto pieces = encode(text);
-    try {
-      return run(pieces);
-    } catch (const Ort::Exception& error) {
-      return fail(ErrorKind::kInternal, "encoder_failed",
-                  "The sentence encoder failed on a text of " + std::to_string(pieces.size()) +
-                      " pieces: " + error.what());
-    }
+    auto sum = sum_of(content_pieces(*tokenizer_, text, pieces_max_ - 2));
+    if (!sum) return sum;
+    double squares = 0;
+    for (const float value : *sum) squares += static_cast<double>(value) * value;
+    const auto scale = static_cast<float>(1.0 / std::sqrt(squares));
+    for (float& value : *sum) value *= scale;
+    return sum;
+  }
+
+  Result<Embedding> mean_of(std::span<const std::int32_t> pieces) const override {
+    auto sum = sum_of(pieces);
+    if (!sum) return sum;
+    for (float& value : *sum) value /= static_cast<float>(pieces.size() + 2);
+    return sum;
   }
 
   std::vector<std::int32_t> encode(std::string_view text) const override {
-    const std::size_t content = pieces_max_ - 2;
-    std::vector<std::int32_t> pieces;
-    if (text.size() <= 2 * kTextEndBytes) {
-      pieces = tokenizer_->pieces(text);
-      cut_in_the_middle(pieces, content);
-    } else {
-      pieces = tokenizer_->pieces(first_bytes(text, kTextEndBytes), content - content / 2);
-      auto tail = tokenizer_->pieces(last_bytes(text, kTextEndBytes));
-      if (tail.size() > content / 2)
-        tail.erase(tail.begin(), tail.end() - static_cast<std::ptrdiff_t>(content / 2));
-      pieces.insert(pieces.end(), tail.begin(), tail.end());
-    }
-    pieces.insert(pieces.begin(), tokenizer_->cls());
-    pieces.push_back(tokenizer_->sep());
-    return pieces;
+  auto pieces = content_pieces(*tokenizer_, text, pieces_max_ - 2);
+  pieces.insert(pieces.begin(), tokenizer_->cls());
+  pieces.push_back(tokenizer_->sep());
+  return pieces;
+}
+
+std::size_t dimension() const override {
+  return dimension_;
+}
+const std::string& hash() const override {
+  return hash_;
+}
+const WordPiece& tokenizer() const override {
+  return *tokenizer_;
+}
+
+private:
+Result<Embedding> sum_of(std::span<const std::int32_t> pieces) const {
+  try {
+    return run(pieces);
+  } catch (const Ort::Exception& error) {
+    return fail(ErrorKind::kInternal, "encoder_failed",
+                "The sentence encoder failed on a text of " + std::to_string(pieces.size() + 2) +
+                    " pieces: " + error.what());
   }
+}
 
-  std::size_t dimension() const override { return dimension_; }
-  const std::string& hash() const override { return hash_; }
-  const WordPiece& tokenizer() const override { return *tokenizer_; }
-
- private:
-  Result<Embedding> run(const std::vector<std::int32_t>& pieces) const {
-    const std::array<std::int64_t, 2> shape = {1, static_cast<std::int64_t>(pieces.size())};
-    std::vector<std::int64_t> ids(pieces.begin(), pieces.end()), mask(pieces.size(), 1),
-        types(pieces.size(), 0);
-    const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-    const auto tensor = [&](std::vector<std::int64_t>& values) {
-      return Ort::Value::CreateTensor<std::int64_t>(memory, values.data(), values.size(), shape.data(),
-                                                    shape.size());
-    };
-    const std::array<Ort::Value, 3> inputs = {tensor(ids), tensor(mask), tensor(types)};
-    auto outputs = session_.Run(Ort::RunOptions{nullptr}, kInputs.data(), inputs.data(), inputs.size(),
-                                kOutputs.data(), kOutputs.size());
-    const auto got = outputs[0].GetTensorTypeAndShapeInfo().GetShape();
-    if (got.size() != 3 || got[1] != shape[1] || got[2] != static_cast<std::int64_t>(dimension_)) {
-      return fail(ErrorKind::kInternal, "encoder_failed",
-                  "The sentence encoder returned a tensor of another shape.");
-    }
-    const float* row = outputs[0].GetTensorData<float>();
-    Embedding mean(dimension_, 0.0F);
-    for (std::size_t piece = 0; piece < pieces.size(); ++piece, row += dimension_) {
-      for (std::size_t i = 0; i < dimension_; ++i) mean[i] += row[i];
-    }
-    double squares = 0;
-    for (const float value : mean) squares += static_cast<double>(value) * value;
-    if (!(squares > 0) || !std::isfinite(squares)) {
-      return fail(ErrorKind::kInternal, "encoder_failed",
-                  "The sentence encoder returned a vector without direction.");
-    }
-    const auto scale = static_cast<float>(1.0 / std::sqrt(squares));
-    for (float& value : mean) value *= scale;
-    return mean;
+Result<Embedding> run(std::span<const std::int32_t> pieces) const {
+  const std::size_t length = pieces.size() + 2;
+  const std::array<std::int64_t, 2> shape = {1, static_cast<std::int64_t>(length)};
+  std::vector<std::int64_t> ids = {tokenizer_->cls()}, mask(length, 1), types(length, 0);
+  ids.insert(ids.end(), pieces.begin(), pieces.end());
+  ids.push_back(tokenizer_->sep());
+  const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+  const auto tensor = [&](std::vector<std::int64_t>& values) {
+    return Ort::Value::CreateTensor<std::int64_t>(memory, values.data(), values.size(), shape.data(),
+                                                  shape.size());
+  };
+  const std::array<Ort::Value, 3> inputs = {tensor(ids), tensor(mask), tensor(types)};
+  auto outputs = session_.Run(Ort::RunOptions{nullptr}, kInputs.data(), inputs.data(), inputs.size(),
+                              kOutputs.data(), kOutputs.size());
+  const auto got = outputs[0].GetTensorTypeAndShapeInfo().GetShape();
+  if (got.size() != 3 || got[1] != shape[1] || got[2] != static_cast<std::int64_t>(dimension_)) {
+    return fail(ErrorKind::kInternal, "encoder_failed",
+                "The sentence encoder returned a tensor of another shape.");
   }
+  const float* row = outputs[0].GetTensorData<float>();
+  Embedding sum(dimension_, 0.0F);
+  for (std::size_t piece = 0; piece < length; ++piece, row += dimension_) {
+    for (std::size_t i = 0; i < dimension_; ++i) sum[i] += row[i];
+  }
+  double squares = 0;
+  for (const float value : sum) squares += static_cast<double>(value) * value;
+  if (!(squares > 0) || !std::isfinite(squares)) {
+    return fail(ErrorKind::kInternal, "encoder_failed",
+                "The sentence encoder returned a vector without direction.");
+  }
+  return sum;
+}
 
-  const std::shared_ptr<const WordPiece> tokenizer_;
-  const std::size_t pieces_max_;
-  const std::string hash_;
-  std::size_t dimension_ = 0;  // constant after open()
-  Ort::AllocatorWithDefaultOptions allocator_;
-  Ort::Env environment_;
-  mutable Ort::Session session_{nullptr};  // Run() is safe from many threads but not declared const
+const std::shared_ptr<const WordPiece> tokenizer_;
+const std::size_t pieces_max_;
+const std::string hash_;
+std::size_t dimension_ = 0;  // constant after open()
+Ort::AllocatorWithDefaultOptions allocator_;
+Ort::Env environment_;
+mutable Ort::Session session_{nullptr};  // Run() is safe from many threads but not declared const
 };
 
 }  // namespace
 
-Result<std::shared_ptr<const SentenceEncoder>> make_encoder(const EncoderOptions& options) {
+std::vector<std::int32_t> content_pieces(const WordPiece& tokenizer, std::string_view text, std::size_t most,
+                                         std::size_t end_bytes) {
+  if (text.size() <= 2 * end_bytes) {
+    auto pieces = tokenizer.pieces(text);
+    cut_in_the_middle(pieces, most);
+    return pieces;
+  }
+  auto pieces = tokenizer.pieces(first_bytes(text, end_bytes), most - most / 2);
+  auto tail = tokenizer.pieces(last_bytes(text, end_bytes));
+  if (tail.size() > most / 2) tail.erase(tail.begin(), tail.end() - static_cast<std::ptrdiff_t>(most / 2));
+  pieces.insert(pieces.end(), tail.begin(), tail.end());
+  return pieces;
+}
+
+Result<std::shared_ptr<const FullEncoder>> make_encoder(const EncoderOptions& options) {
   const std::string model_path = options.folder + "/model.onnx",
                     vocabulary_path = options.folder + "/vocab.txt";
   if (options.pieces_max < 3 || options.pieces_max > kPositionsMax || options.threads < 1) {
@@ -176,7 +201,7 @@ Result<std::shared_ptr<const SentenceEncoder>> make_encoder(const EncoderOptions
                     (probe ? "" : probe.error().message),
                 model_path);
   }
-  return std::shared_ptr<const SentenceEncoder>(std::move(encoder));
+  return std::shared_ptr<const FullEncoder>(std::move(encoder));
 }
 
 std::string embedding_text(const WordPiece& tokenizer, std::string_view last_user,

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -33,7 +34,7 @@ class SentenceEncoder {
   /// Unit L2 norm, length dimension(). One text at a time: the 8-bit model scales by the largest value of a
   /// batch, so a text would look different in different company. Errors: encoder_failed (kInternal).
   virtual Result<Embedding> embed(std::string_view text) const = 0;
-  /// [CLS] pieces [SEP] as embed() uses them, at most pieces_max.
+  /// The pieces that embed() reads, at most pieces_max; with [CLS] and [SEP] where the encoder wants them.
   virtual std::vector<std::int32_t> encode(std::string_view text) const = 0;
   virtual std::size_t dimension() const = 0;
   /// Identity in memory keys: SHA-256 hex over model, vocabulary and pieces_max.
@@ -41,9 +42,23 @@ class SentenceEncoder {
   virtual const WordPiece& tokenizer() const = 0;
 };
 
+/// One that can be asked about pieces, for distilling: a static encoder has nothing more to say than its
+/// rows.
+class FullEncoder : public SentenceEncoder {
+ public:
+  /// Of [CLS] pieces [SEP], numbers of the vocabulary: what embed() gives, before it is scaled to unit
+  /// length. Errors: encoder_failed.
+  virtual Result<Embedding> mean_of(std::span<const std::int32_t> pieces) const = 0;
+};
+
+/// Pieces of a text, `most` of them at most, from its beginning and its end; of a longer text only
+/// `end_bytes` at either end are looked at.
+std::vector<std::int32_t> content_pieces(const WordPiece& tokenizer, std::string_view text, std::size_t most,
+                                         std::size_t end_bytes = kTextEndBytes);
+
 /// Errors (kInternal): encoder_unreadable, encoder_unusable (not the expected inputs and outputs),
 /// vocabulary_unreadable, vocabulary_invalid.
-Result<std::shared_ptr<const SentenceEncoder>> make_encoder(const EncoderOptions& options);
+Result<std::shared_ptr<const FullEncoder>> make_encoder(const EncoderOptions& options);
 
 /// What of a request is embedded: the last user message, preceded by the previous user turn when the last has
 /// under kShortPieces pieces ("and in Python?" means little alone).

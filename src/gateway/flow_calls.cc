@@ -134,6 +134,7 @@ Prepared prepare(Run& run, Call call, const Reason& reason) {
   out.call.temperature = call.temperature;
   out.call.sample = call.sample;
   out.call.want_logprobs = call.want_logprobs;
+  out.call.top_logprobs = call.top_logprobs;
   out.call.purpose = call.purpose;
   out.call.seed = run.runtime->seed;
   out.call.stream = stream;

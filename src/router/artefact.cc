@@ -1,36 +1,29 @@
 #include "router/artefact.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 
 #include "base/random.h"
-#include "base/temporary_name.h"
+#include "base/sealed_file.h"
 
 namespace brevet {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kMagic = "brevet-router ";
+constexpr std::string_view kFileName = "brevet-router";
 constexpr int kVersion = 1;
 /// Over the largest that is made: 200,000 remembered requests of 384 numbers are 307 MB.
 constexpr std::uintmax_t kFileBytesMax = std::uintmax_t{1} << 30;
-constexpr std::size_t kLineBytesMax = std::size_t{4} << 20;
 constexpr std::size_t kTensorsMax = 4096;
 constexpr std::size_t kRankMax = 4;
 constexpr std::size_t kConfigurationsMax = 1024;
 constexpr std::size_t kMeasuredMax = 256;
 constexpr std::size_t kTextBytesMax = 64 * 1024;
-constexpr std::string_view kSealKey = R"(,"line_sha256":")";
-constexpr std::size_t kHashBytes = 64;
 
 tl::unexpected<Error> corrupt(const std::string& name, const std::string& what) {
   return fail(
@@ -226,46 +219,26 @@ Result<const Tensor*> Artefact::tensor(const std::string& name,
 
 std::string artefact_bytes(const Artefact& artefact) {
   const auto numbers = numbers_of(artefact);
-  auto line = open_line(artefact, sha256_hex(numbers));
-  const auto seal = sha256_hex(line);
-  line.pop_back();
-  return fmt::format("{}{}\n{}{}{}\"}}\n{}", kMagic, kVersion, line, kSealKey, seal, numbers);
+  return sealed_bytes(kFileName, kVersion, open_line(artefact, sha256_hex(numbers)), numbers);
 }
 
 Result<std::shared_ptr<const Artefact>> parse_artefact(std::string_view bytes, const std::string& name) {
-  if (bytes.size() < kMagic.size() || bytes.substr(0, kMagic.size()) != kMagic)
-    return corrupt(name, "it does not begin like one");
-  const auto first_end = bytes.substr(0, 64).find('\n');
-  if (first_end == std::string_view::npos) return corrupt(name, "it is cut");
-  const auto version = bytes.substr(kMagic.size(), first_end - kMagic.size());
-  if (version != std::to_string(kVersion)) {
-    const bool digits = !version.empty() && version.size() < 10 &&
-                        version.find_first_not_of("0123456789") == std::string_view::npos;
-    if (!digits) return corrupt(name, "its version is not a number");
+  const auto sealed = open_sealed(bytes, kFileName, kVersion);
+  if (!sealed && sealed.error().version.empty()) return corrupt(name, sealed.error().what);
+  if (!sealed) {
     return fail(ErrorKind::kCallerInvalid, "router_version",
                 fmt::format("{} is a router file of version {}, and this Brevet reads version {}. Train it "
                             "again, or use the Brevet that made it.",
-                            name, version, kVersion),
+                            name, sealed.error().version, kVersion),
                 "router");
   }
-  const auto rest = bytes.substr(first_end + 1);
-  const auto line_size = rest.substr(0, kLineBytesMax).find('\n');
-  if (line_size == std::string_view::npos) return corrupt(name, "it is cut");
-  const auto line = rest.substr(0, line_size);
-  const auto numbers = rest.substr(line_size + 1);
-  const auto seal_bytes = kSealKey.size() + kHashBytes + 2;
-  if (line.size() < seal_bytes || line.substr(line.size() - seal_bytes, kSealKey.size()) != kSealKey ||
-      line.substr(line.size() - 2) != "\"}")
-    return corrupt(name, "its description carries no hash");
-  const auto open = std::string(line.substr(0, line.size() - seal_bytes)) + "}";
-  const auto seal = line.substr(line.size() - kHashBytes - 2, kHashBytes);
-  if (sha256_hex(open) != seal) return corrupt(name, "its description was changed");
+  const auto numbers = sealed->body;
 
   json::error_code failed;
   json::parse_options limits;
   limits.max_depth = 8;
   limits.allow_invalid_utf8 = true;  // names and commands come as somebody's terminal wrote them
-  const auto value = json::parse(open, failed, {}, limits);
+  const auto value = json::parse(sealed->head, failed, {}, limits);
   if (failed || !value.is_object()) return corrupt(name, "its description is not JSON");
   Fields fields(value.get_object());
   auto out = std::make_shared<Artefact>();
@@ -287,19 +260,10 @@ Result<std::shared_ptr<const Artefact>> parse_artefact(std::string_view bytes, c
 }
 
 Result<std::shared_ptr<const Artefact>> read_artefact(const std::string& path) {
-  const auto unreadable = [&](const std::string& why) {
-    return fail(ErrorKind::kCallerInvalid, "router_unreadable",
-                fmt::format("Cannot read the router file {}: {}.", path, why), "router");
-  };
-  std::error_code failed;
-  const auto size = std::filesystem::file_size(path, failed);
-  if (failed) return unreadable(failed.message());
-  if (size > kFileBytesMax) return unreadable(fmt::format("it has more than {} bytes", kFileBytesMax));
-  std::ifstream in(path, std::ios::binary);
-  std::string bytes(static_cast<std::size_t>(size), '\0');
-  if (!in || !in.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
-    return unreadable("it cannot be opened or ended early");
-  return parse_artefact(bytes, path);
+  const auto bytes = read_whole_file(path, kFileBytesMax);
+  if (bytes) return parse_artefact(*bytes, path);
+  return fail(ErrorKind::kCallerInvalid, "router_unreadable",
+              fmt::format("Cannot read the router file {}: {}.", path, bytes.error()), "router");
 }
 
 Result<std::string> write_artefact(const Artefact& artefact, const std::string& path) {
@@ -310,27 +274,7 @@ Result<std::string> write_artefact(const Artefact& artefact, const std::string& 
   const auto bytes = artefact_bytes(artefact);
   if (bytes.size() > kFileBytesMax)
     return unwritable(fmt::format("it would have more than {} bytes, which nobody reads", kFileBytesMax));
-  const auto temporary = temporary_name(path);
-  std::error_code failed;
-  {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    out.close();
-    // On the disk before the name is: a power cut must not leave an empty file under a router's name.
-    const int descriptor = out ? ::open(temporary.c_str(), O_RDONLY | O_CLOEXEC) : -1;
-    const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-    if (descriptor >= 0) ::close(descriptor);
-    if (!synced) {
-      std::filesystem::remove(temporary, failed);
-      return unwritable("the folder is missing, read-only or full");
-    }
-  }
-  std::filesystem::rename(temporary, path, failed);
-  if (failed) {
-    const auto why = failed.message();
-    std::filesystem::remove(temporary, failed);
-    return unwritable(why);
-  }
+  if (const auto written = replace_file(path, bytes); !written) return unwritable(written.error());
   return sha256_hex(bytes);
 }
 

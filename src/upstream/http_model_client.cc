@@ -230,6 +230,7 @@ class HttpModelClient final : public ModelClient {
     render.stream = call.stream;
     render.add_usage = call.stream;
     render.add_logprobs = call.want_logprobs && (own_prompt || !request->wants_logprobs);
+    render.top_logprobs = render.add_logprobs ? call.top_logprobs : 0;
     render.temperature = call.temperature;
     if (call.sample) render.seed = *call.sample;
     render.more_tokens = call.more_tokens;

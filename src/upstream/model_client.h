@@ -31,6 +31,7 @@ struct ModelCall {
   /// One of several answers to the same prompt: which one, from 0. Sent upstream as `seed`.
   std::optional<int> sample;
   bool want_logprobs = false;
+  int top_logprobs = 0;  ///< with want_logprobs: so many alternatives of each token
   bool stream = false;  ///< ask for SSE; needs a sink
   Purpose purpose = Purpose::kServe;
   std::uint64_t seed = 0;  ///< for simulated upstreams: same request, same seed, same answer

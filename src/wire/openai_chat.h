@@ -48,6 +48,7 @@ struct RenderOptions {
   bool stream = false;        ///< sets `stream` when it differs from the request
   bool add_usage = false;     ///< stream_options.include_usage, merged with the client's stream_options
   bool add_logprobs = false;  ///< logprobs: true, unless the client already asks
+  int top_logprobs = 0;       ///< alternatives of each token; in requests of our own with add_logprobs only
   std::optional<double> temperature = {};  ///< replaces the client's
   std::optional<std::int64_t> seed = {};   ///< replaces the client's
   std::int64_t more_tokens = 0;            ///< added to the client's limit of tokens, where it has one
