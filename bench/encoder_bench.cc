@@ -1,15 +1,17 @@
 // Time per text of tokenizer plus encoder, in this process. One line per length: pieces, median and 95th
 // percentile in milliseconds over the texts read from standard input (one a line, groups separated by empty
 // lines). bench/encoder_vs_python.py runs it beside ONNX Runtime called from Python, on the same texts.
-// Usage: encoder_bench FOLDER [THREADS] < TEXTS
+// A static encoder is measured by naming its file. Usage: encoder_bench FOLDER|FILE [THREADS] < TEXTS
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "features/encoder.h"
+#include "features/static_encoder.h"
 
 namespace {
 
@@ -39,13 +41,18 @@ void measure(const brevet::SentenceEncoder& encoder, const std::vector<std::stri
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::cerr << "usage: encoder_bench FOLDER [THREADS] < TEXTS\n";
+    std::cerr << "usage: encoder_bench FOLDER|FILE [THREADS] < TEXTS\n";
     return 2;
   }
   brevet::EncoderOptions options;
   options.folder = argv[1];
   options.threads = argc > 2 ? std::stoi(argv[2]) : 1;
-  const auto encoder = brevet::make_encoder(options);
+  brevet::Result<std::shared_ptr<const brevet::SentenceEncoder>> encoder;
+  if (std::filesystem::is_regular_file(argv[1])) {
+    encoder = brevet::read_static_encoder(argv[1]);
+  } else {
+    encoder = brevet::make_encoder(options);
+  }
   if (!encoder) {
     std::cerr << encoder.error().message << '\n';
     return 1;

@@ -5,6 +5,7 @@
 
 Used by scripts/lib/deps.sh when the ready-made 8-bit file cannot be had. The graph has the inputs input_ids,
 attention_mask, token_type_ids (int64 [batch, sequence]) and the output last_hidden_state (float [batch, sequence, width]).
+Weights with a `classifier` (tools/finetune_bert.py) give logits (float [batch, classes]) instead, of the mean over all pieces.
 Sizes are read from the weights; heads are 32 wide, as in every MiniLM with 384 or fewer units.
 """
 import json
@@ -134,11 +135,16 @@ def build(weights):
         bell = graph.node("Add", [graph.node("Erf", [graph.node("Div", [inner, graph.scalar(2.0 ** 0.5)])]), graph.scalar(1.0)])
         gelu = graph.node("Mul", [graph.node("Mul", [inner, bell]), graph.scalar(0.5)])
         x = graph.norm(graph.node("Add", [graph.linear(gelu, at + "output.dense"), x]), at + "output.LayerNorm")
-    graph.nodes.append(block(1, x) + block(2, "last_hidden_state") + block(3, "output") + block(4, "Identity"))
+    name, dims = "last_hidden_state", ["batch", "sequence", width]
+    if "classifier.weight" in weights:
+        # One text at a time, so nothing is padded and the mean is over all pieces.
+        name, dims = "logits", ["batch", weights["classifier.weight"][0][0]]
+        x = graph.linear(graph.node("ReduceMean", [x], axes=[1], keepdims=0), "classifier")
+    graph.nodes.append(block(1, x) + block(2, name) + block(3, "output") + block(4, "Identity"))
     shape = ["batch", "sequence"]
     body = b"".join(block(1, n) for n in graph.nodes) + block(2, "encoder") + b"".join(block(5, i) for i in graph.initializers)
     body += b"".join(block(11, value_info(n, INT64, shape)) for n in ("input_ids", "attention_mask", "token_type_ids"))
-    body += block(12, value_info("last_hidden_state", FLOAT, shape + [width]))
+    body += block(12, value_info(name, FLOAT, dims))
     return number(1, 8) + block(2, "brevet") + block(7, body) + block(8, block(1, "") + number(2, 17))
 
 

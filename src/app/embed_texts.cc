@@ -20,7 +20,16 @@ namespace {
 
 constexpr std::size_t kInFlight = 256;
 
-Task<void> embed_one(EmbeddingPool* pool, std::string text, RequestFeatures* into, std::size_t* failed) {
+Task<void> embed_one(EmbeddingPool* pool, EmbeddingPool* classifier, std::string text, RequestFeatures* into,
+                     std::size_t* failed) {
+  if (classifier) {
+    auto classes = co_await classifier->embed(text);
+    if (classes) {
+      into->classified = std::move(*classes);
+    } else {
+      ++*failed;
+    }
+  }
   auto embedded = co_await pool->embed(std::move(text));
   if (embedded) {
     into->embedding = std::move(*embedded);
@@ -31,7 +40,11 @@ Task<void> embed_one(EmbeddingPool* pool, std::string text, RequestFeatures* int
 
 class Embedder final : public TextEmbedder {
  public:
-  explicit Embedder(KeptEmbedding embedding) : embedding_(std::move(embedding)) {}
+  Embedder(KeptEmbedding embedding, std::unique_ptr<EmbeddingPool> classifier)
+      : embedding_(std::move(embedding)),
+        classifier_(std::move(classifier)),
+        classifier_hash_(classifier_ ? classifier_->encoder().hash() : "") {}
+  const std::string& classifier_hash() const override { return classifier_hash_; }
   const std::string& encoder_hash() const override { return embedding_.pool->encoder().hash(); }
 
   Result<std::vector<RequestFeatures>> embed(const std::vector<std::string>& texts) override {
@@ -44,7 +57,8 @@ class Embedder final : public TextEmbedder {
       out[i].words = lexical_features(text);
       // An empty text has no embedding, here as in serving.
       if (!text.empty())
-        asio::co_spawn(context, embed_one(&embedding_.use(), std::move(text), &out[i], &failed),
+        asio::co_spawn(context,
+                       embed_one(&embedding_.use(), classifier_.get(), std::move(text), &out[i], &failed),
                        asio::detached);
       if (i % kInFlight != kInFlight - 1 && i + 1 < texts.size()) continue;
       context.run();
@@ -81,19 +95,28 @@ class Embedder final : public TextEmbedder {
   }
 
   KeptEmbedding embedding_;
+  const std::unique_ptr<EmbeddingPool> classifier_;  ///< or null
+  const std::string classifier_hash_;
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
   bool drawn_ = false;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<TextEmbedder>> make_text_embedder(int threads, const std::string& static_encoder) {
+Result<std::unique_ptr<TextEmbedder>> make_text_embedder(int threads, const std::string& static_encoder,
+                                                         const std::string& classifier) {
   EmbeddingPoolOptions options;
   options.threads =
       threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   auto embedding = open_kept_embedding(static_encoder, options, eval_cache_folder());
   if (!embedding) return fail(embedding.error());
-  return std::make_unique<Embedder>(std::move(*embedding));
+  std::unique_ptr<EmbeddingPool> classes;
+  if (!classifier.empty()) {
+    auto opened = open_classifier(classifier, options);
+    if (!opened) return fail(opened.error());
+    classes = std::move(*opened);
+  }
+  return std::make_unique<Embedder>(std::move(*embedding), std::move(classes));
 }
 
 }  // namespace brevet

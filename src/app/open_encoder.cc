@@ -23,6 +23,20 @@ Result<std::unique_ptr<EmbeddingPool>> open_embedding(const std::string& static_
   return make_embedding_pool(std::move(*encoder), options);
 }
 
+Result<std::unique_ptr<EmbeddingPool>> open_classifier(const std::string& folder,
+                                                       const EmbeddingPoolOptions& options) {
+  EncoderOptions encoder_options;
+  encoder_options.folder = folder;
+  auto classifier = make_classifier(encoder_options);
+  if (!classifier) return fail(classifier.error());
+  return make_embedding_pool(std::move(*classifier), options);
+}
+
+std::string classifier_folder(const std::string& router_path, const RouterInfo& info) {
+  if (info.kind != "bert") return {};
+  return (std::filesystem::path(router_path).parent_path() / info.model).lexically_normal().string();
+}
+
 Result<KeptEmbedding> open_kept_embedding(const std::string& static_file, const EmbeddingPoolOptions& options,
                                           const std::string& cache_folder) {
   auto pool = open_embedding(static_file, options);

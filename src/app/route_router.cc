@@ -1,5 +1,8 @@
 #include "app/route_router.h"
 
+#include <fmt/format.h>
+
+#include "app/open_encoder.h"
 #include "domain/configuration.h"
 #include "features/lexical.h"
 #include "prompt/transform.h"
@@ -79,6 +82,7 @@ Result<std::map<std::string, std::shared_ptr<const Composed>, std::less<>>> make
     auto composed = std::make_shared<Composed>();
     composed->name = name;
     composed->strategy = std::move(strategy->strategy);
+    composed->classifier = std::move(strategy->classifier);
     for (const auto& text : inner.candidates) {
       auto candidate = Configuration::parse(text);
       if (!candidate) return fail(candidate.error());
@@ -90,6 +94,27 @@ Result<std::map<std::string, std::shared_ptr<const Composed>, std::less<>>> make
     out.emplace(name, std::move(composed));
   }
   return out;
+}
+
+Result<std::shared_ptr<EmbeddingPool>> RouterFiles::classifier(const std::string& router_path,
+                                                               const RouterInfo& info) {
+  const auto folder = classifier_folder(router_path, info);
+  if (folder.empty()) return std::shared_ptr<EmbeddingPool>();
+  auto& pool = classifiers_[folder];
+  if (!pool) {
+    auto opened = open_classifier(folder, {});
+    if (!opened) return fail(opened.error());
+    pool = std::move(*opened);
+  }
+  if (pool->encoder().hash() != info.model_hash) {
+    return fail(
+        ErrorKind::kCallerInvalid, "router_classifier_mismatch",
+        fmt::format("The router was calibrated on another text classifier than the one in {}. Calibrate it "
+                    "again: brevet train bert --classifier {}.",
+                    folder, folder),
+        "router");
+  }
+  return pool;
 }
 
 Result<RouteStrategy> make_route_strategy(const RouteOptions& options, RouterFiles& files,
@@ -118,6 +143,9 @@ Result<RouteStrategy> make_route_strategy(const RouteOptions& options, RouterFil
   if (!strategy) return fail(strategy.error());
   out.strategy = std::move(*strategy);
   if (!router) return out;
+  auto classifier = files.classifier(options.router, router->info());
+  if (!classifier) return fail(classifier.error());
+  out.classifier = std::move(*classifier);
   if (auto fits = check_router_place(router->info(), options.strategy_options, place); !fits)
     return fail(fits.error());
   auto by_threshold = options.strategy_options;

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "config/options.h"
+#include "features/embedding_pool.h"
 #include "gateway/runtime.h"
 #include "router/router.h"
 #include "strategy/strategy.h"
@@ -21,13 +22,18 @@ class RouterFiles {
  public:
   /// Errors: those of read_artefact and make_router.
   Result<RouterPtr> load(const std::string& path);
+  /// The text classifier that a router reads, behind a pool of its own; null where it reads none. A folder
+  /// that several routers name is opened once. Errors: those of open_classifier.
+  Result<std::shared_ptr<EmbeddingPool>> classifier(const std::string& router_path, const RouterInfo& info);
 
  private:
   std::map<std::string, RouterPtr> loaded_;
+  std::map<std::string, std::shared_ptr<EmbeddingPool>> classifiers_;
 };
 
 struct RouteStrategy {
   StrategyPtr strategy;
+  std::shared_ptr<EmbeddingPool> classifier;  ///< as Route::classifier
   /// As Route::at_threshold.
   std::function<Result<StrategyPtr>(double)> at_threshold;
 };

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "app/commands.h"
+#include "app/open_encoder.h"
 #include "app/train_command.h"
 #include "base/random.h"
 #include "router/artefact.h"
@@ -56,11 +57,26 @@ Result<RouterThresholdOptions> goal_of(const RouterCalibrationFlags& flags) {
 }
 
 /// Router and labels must speak of the same models and see the same embeddings.
-Result<> check_fits(const RouterInfo& info, const LabelledRequests& labelled) {
+Result<> check_fits(const RouterInfo& info, const LabelledRequests& labelled,
+                    const std::string& classifier_hash) {
   if (info.encoder_hash != "none" && info.encoder_hash != labelled.fit.encoder_hash) {
     return fail(ErrorKind::kCallerInvalid, "router_encoder_mismatch",
                 "The router reads embeddings of another encoder than this Brevet has. Train it again.",
                 "--router");
+  }
+  if (info.kind == "bert" && info.model_hash != classifier_hash) {
+    return fail(
+        ErrorKind::kCallerInvalid, "router_classifier_mismatch",
+        fmt::format(
+            "The router was calibrated on another text classifier than the one in {}. Train it again.",
+            info.model),
+        "--router");
+  }
+  if (info.kind == "causal_llm") {
+    return fail(
+        ErrorKind::kCallerInvalid, "not_classified",
+        "Nobody asks a model here. Choose a threshold from the table that `brevet train causal_llm` prints.",
+        "--router");
   }
   if (labelled.fit.quality.empty()) {
     return fail(ErrorKind::kCallerInvalid, "no_labels",
@@ -82,7 +98,8 @@ int calibrate_router(const RouterCalibrationFlags& flags) {
   const auto router = make_router(*artefact);
   if (!router) return complain(router.error(), 2);
   const auto& info = (*router)->info();
-  auto embedder = make_text_embedder(flags.threads, flags.encoder);
+  const auto classifier = classifier_folder(flags.router, info);
+  auto embedder = make_text_embedder(flags.threads, flags.encoder, classifier);
   if (!embedder) return complain(embedder.error());
   auto source = flags.source;
   const std::vector<std::string> pair = {info.configurations.front(), info.configurations.back()};
@@ -92,7 +109,8 @@ int calibrate_router(const RouterCalibrationFlags& flags) {
     const bool stopped = labelled.error().code == "interrupted";
     return complain(labelled.error(), stopped ? kInterruptedStatus : 2);
   }
-  if (auto fits = check_fits(info, *labelled); !fits) return complain(fits.error(), 2);
+  if (auto fits = check_fits(info, *labelled, (*embedder)->classifier_hash()); !fits)
+    return complain(fits.error(), 2);
   const auto& fit = labelled->fit;
   if (fit.configurations != pair) {
     return complain({ErrorKind::kCallerInvalid, "router_models_mismatch",

@@ -12,6 +12,7 @@
 
 #include "app/commands.h"
 #include "app/embed_texts.h"
+#include "app/open_encoder.h"
 #include "app/train_command.h"
 #include "dataset/prompt_text.h"
 #include "record/json_out.h"
@@ -22,18 +23,27 @@
 namespace brevet {
 namespace {
 
-Result<RouterPtr> load_router(const std::string& file, const std::string& encoder_hash) {
+Result<RouterPtr> load_router(const std::string& file) {
   auto artefact = read_artefact(file);
   if (!artefact) return fail(artefact.error());
-  auto router = make_router(std::move(*artefact));
-  if (!router) return fail(router.error());
-  const auto& wanted = (*router)->info().encoder_hash;
+  return make_router(std::move(*artefact));
+}
+
+/// The router sees what it was trained on.
+Result<> check_seen(const RouterInfo& info, const std::string& file, const std::string& encoder_hash,
+                    const std::string& classifier_hash) {
+  if (!info.model_hash.empty() && info.model_hash != classifier_hash) {
+    return fail(
+        ErrorKind::kCallerInvalid, "router_classifier_mismatch",
+        fmt::format("{} was calibrated on another text classifier than the one in {}.", file, info.model));
+  }
+  const auto& wanted = info.encoder_hash;
   if (wanted != "none" && wanted != encoder_hash) {
     return fail(ErrorKind::kCallerInvalid, "router_encoder_mismatch",
                 fmt::format("{} was trained with another encoder ({:.16}..., this one is {:.16}...).", file,
                             wanted, encoder_hash));
   }
-  return router;
+  return {};
 }
 
 void append_numbers(fmt::memory_buffer& out, const std::vector<float>& numbers) {
@@ -63,13 +73,21 @@ int predict_routers(const RouterPredictFlags& flags) {
   interrupted();
   auto questions = record::read_questions(flags.prompts, {.dataset = "prompts"});
   if (!questions) return complain(questions.error(), 2);
-  auto embedder = make_text_embedder(flags.threads);
-  if (!embedder) return complain(embedder.error());
   std::vector<RouterPtr> routers;
+  std::string classifier;
   for (const auto& file : flags.files) {
-    auto router = load_router(file, (*embedder)->encoder_hash());
+    auto router = load_router(file);
     if (!router) return complain(router.error(), 2);
+    const auto folder = classifier_folder(file, (*router)->info());
+    if (classifier.empty()) classifier = folder;
     routers.push_back(std::move(*router));
+  }
+  auto embedder = make_text_embedder(flags.threads, flags.encoder, classifier);
+  if (!embedder) return complain(embedder.error());
+  for (std::size_t r = 0; r < routers.size(); ++r) {
+    const auto seen = check_seen(routers[r]->info(), flags.files[r], (*embedder)->encoder_hash(),
+                                 (*embedder)->classifier_hash());
+    if (!seen) return complain(seen.error(), 2);
   }
   std::vector<std::string> texts;
   for (const auto& question : *questions) texts.push_back(render_prompt(question.record));

@@ -173,6 +173,7 @@ Result<std::shared_ptr<const Route>> build_route(const std::string& name, const 
   if (options.deadline.count() > 0) route->deadline = options.deadline;
   if (options.latency_p95.count() > 0) route->latency_p95 = options.latency_p95;
   route->at_threshold = std::move(strategy->at_threshold);
+  route->classifier = std::move(strategy->classifier);
   const auto& learning = options.learning;
   if (learning.enabled) {
     auto plan = make_strategy("rar_shadow", {{"write_guides", learning.guides},

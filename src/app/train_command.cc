@@ -9,9 +9,11 @@
 #include <filesystem>
 #include <memory>
 
+#include "app/ask_grades.h"
 #include "app/commands.h"
 #include "app/data_argument.h"
 #include "app/more_command.h"
+#include "prompt/label_prompt.h"
 #include "router/artefact.h"
 #include "router/expert_model.h"
 #include "strategy/strategy_text.h"
@@ -28,7 +30,10 @@ struct TrainFlags {
   TrainSource source;
   std::string models;
   std::string out;
-  std::string encoder;  ///< file of a static encoder; empty = the full one
+  std::string ask;         ///< model that is asked, for causal_llm
+  std::string config;      ///< where it is
+  std::string classifier;  ///< folder of a text classifier, for bert
+  std::string encoder;     ///< file of a static encoder; empty = the full one
   std::string typed;
   int folds = 5;
   int threads = 0;
@@ -107,6 +112,26 @@ int complain_of(const Error& error) {
   return complain(error, error.kind == ErrorKind::kCallerInvalid ? 2 : 1);
 }
 
+Result<> take_grades(const std::string& config, const std::string& model, LabelledRequests& labelled) {
+  if (config.empty() || labelled.texts.empty()) {
+    return fail(ErrorKind::kCallerInvalid, "needs_texts",
+                "A model is asked about texts: give --config with the model in it, and --data or --battles.",
+                "--ask");
+  }
+  const auto count = ask_grades(config, model, labelled.texts, labelled.fit.features);
+  if (!count) return fail(count.error());
+  labelled.fit.model = model;
+  labelled.fit.model_hash = label_prompt_hash(model);
+  fmt::print(
+      "{} graded {} of {} questions for {} USD{}.\n", model, count->graded, labelled.texts.size(),
+      count->cost.to_string(),
+      count->cost_unknown > 0 ? fmt::format(" and {} calls of unknown cost", count->cost_unknown) : "");
+  if (count->without > 0)
+    fmt::print(stderr, "brevet: warning: {} questions have no grade; the first because: {}\n", count->without,
+               count->first_failure);
+  return {};
+}
+
 int train(const TrainFlags& flags) {
   if (flags.list) return list_kinds();
   if (flags.name.empty() || flags.out.empty()) {
@@ -146,10 +171,22 @@ int train(const TrainFlags& flags) {
   }
   auto source = flags.source;
   source.models = split_list(flags.models, ',');
-  auto embedder = make_text_embedder(flags.threads, flags.encoder);
+  auto embedder = make_text_embedder(flags.threads, flags.encoder, flags.classifier);
   if (!embedder) return complain(embedder.error());
   auto labelled = load_labelled(source, **embedder);
   if (!labelled) return complain_of(labelled.error());
+  if (!flags.classifier.empty()) {
+    // As seen from the router's file, so that both can be moved together.
+    std::error_code failed;
+    const auto from = std::filesystem::absolute(flags.out).parent_path();
+    labelled->fit.model =
+        std::filesystem::relative(std::filesystem::absolute(flags.classifier), from, failed).string();
+    labelled->fit.model_hash = (*embedder)->classifier_hash();
+  }
+  if (!flags.ask.empty()) {
+    if (auto asked = take_grades(flags.config, flags.ask, *labelled); !asked)
+      return complain_of(asked.error());
+  }
   const auto& fit = labelled->fit;
   fmt::print("{} labelled requests of {} ({}), {} of them used; {}.\n", labelled->available, labelled->from,
              labelled->label, fit.features.size(), fmt::join(fit.configurations, ", "));
@@ -191,6 +228,7 @@ int show_router(const std::string& file) {
     costs += (costs.empty() ? "" : ", ") + (std::isnan(cost) ? "not known" : fmt::format("{:.3g}", cost));
   fmt::print("  mean cost, USD  {}\n", costs.empty() ? "not known" : costs);
   fmt::print("  encoder         {}\n", info.encoder_hash);
+  if (!info.model.empty()) fmt::print("  classifier      {}, {:.16}\n", info.model, info.model_hash);
   fmt::print("  words           {}\n",
              info.lexical_version == 0 ? "not read" : fmt::format("version {}", info.lexical_version));
   fmt::print("  data            {} labelled requests, SHA-256 {}\n", info.fitted, info.data_hash);
@@ -226,6 +264,11 @@ void add_train_command(CLI::App& app, const std::string& typed, int& status) {
   command->add_option("--seed", flags->source.seed, "Of the labels chosen and of the fit");
   command->add_option("--encoder", flags->encoder, "File of a static encoder; without it the full encoder")
       ->check(CLI::ExistingFile);
+  command->add_option("--ask", flags->ask,
+                      "causal_llm: model of --config that grades each question, at its price");
+  command->add_option("--config", flags->config, "With --ask: configuration file")->check(CLI::ExistingFile);
+  command->add_option("--classifier", flags->classifier, "bert: folder that tools/finetune_bert.py made")
+      ->check(CLI::ExistingDirectory);
   command->add_option("--folds", flags->folds, "For calibration and the figures")->check(CLI::Range(2, 50));
   command->add_option("--threads", flags->threads, "For embedding; 0 = one per core")
       ->check(CLI::Range(0, 256));
@@ -250,6 +293,8 @@ void add_router_command(CLI::App& app, int& status) {
       ->check(CLI::ExistingFile);
   predict->add_option("--out", flags->out, "File to write; default: standard output");
   predict->add_flag("--embeddings", flags->embeddings, "With the embedding of each text");
+  predict->add_option("--encoder", flags->encoder, "File of a static encoder; without it the full encoder")
+      ->check(CLI::ExistingFile);
   predict->add_option("--threads", flags->threads, "For embedding; 0 = one per core")
       ->check(CLI::Range(0, 256));
   predict->callback([flags, &status] { status = predict_routers(*flags); });

@@ -37,6 +37,7 @@ struct RouterPredictFlags {
   std::string prompts;             ///< JSON Lines, as `brevet record` takes them
   std::string out;                 ///< empty = standard output
   bool embeddings = false;         ///< each line carries what the encoder made of its text
+  std::string encoder;             ///< file of a static encoder; empty = the full one
   int threads = 0;
 };
 int predict_routers(const RouterPredictFlags& flags);

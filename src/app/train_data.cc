@@ -129,6 +129,7 @@ Result<LabelledRequests> from_outcomes(const TrainSource& source, TextEmbedder& 
   auto features = embedder.embed(texts);
   if (!features) return fail(features.error());
   fit.features = std::move(*features);
+  out.texts = std::move(texts);
   fit.encoder_hash = embedder.encoder_hash();
   return out;
 }
@@ -205,6 +206,7 @@ Result<LabelledRequests> from_battles(const TrainSource& source, TextEmbedder& e
   auto features = embedder.embed(kept);
   if (!features) return fail(features.error());
   fit.features = std::move(*features);
+  out.texts = std::move(kept);
   fit.encoder_hash = embedder.encoder_hash();
   return out;
 }

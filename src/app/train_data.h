@@ -31,10 +31,11 @@ struct LabelledRequests {
   FitData fit;
   /// Hash of each request's normalised text (of its request hash, from a gateway), equal across files.
   std::vector<std::uint64_t> text_keys;
-  std::size_t available = 0;  ///< labelled requests of the source, before labels_max
-  std::string from;           ///< "outcomes.jsonl.gz"
-  std::string label;          ///< what a label says: "scores", "battles", "agreement with the reference"
-  double need_share = 0;      ///< share of labelled comparisons in which strong was better
+  std::vector<std::string> texts;  ///< as they are asked; empty from a gateway, which keeps none
+  std::size_t available = 0;       ///< labelled requests of the source, before labels_max
+  std::string from;                ///< "outcomes.jsonl.gz"
+  std::string label;               ///< what a label says: "scores", "battles", "agreement with the reference"
+  double need_share = 0;           ///< share of labelled comparisons in which strong was better
 };
 
 /// Errors: those of the readers and of the encoder; one_source (none or several sources), models_needed (the

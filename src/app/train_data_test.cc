@@ -19,6 +19,7 @@ using ::testing::HasSubstr;
 class LengthEmbedder final : public TextEmbedder {
  public:
   const std::string& encoder_hash() const override { return hash_; }
+  const std::string& classifier_hash() const override { return none_; }
   Result<std::vector<RequestFeatures>> embed(const std::vector<std::string>& texts) override {
     asked = texts;
     std::vector<RequestFeatures> out(texts.size());
@@ -30,6 +31,7 @@ class LengthEmbedder final : public TextEmbedder {
 
  private:
   const std::string hash_ = "lengths";
+  const std::string none_;
 };
 
 std::string file(const std::string& name, const std::string& text) {

@@ -283,6 +283,8 @@ std::vector<std::string> read_candidates(Reader& reader, const YAML::Node& node,
     out.push_back(std::move(text));
   }
   return out;
+}
+
 /// `full`, or {static: FILE}.
 Field<ServerOptions> encoder_field() {
   static const Fields<ServerOptions> kinds = {

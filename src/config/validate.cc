@@ -264,6 +264,15 @@ class Validator {
                   ".reference` is also the first, cheapest candidate; list candidates cheapest first and "
                   "name the strong one");
     }
+    // A strategy may ask a model beside the candidates, which its option of this name says.
+    if (const auto asked = route.strategy_options.find("model"); asked != route.strategy_options.end()) {
+      const auto* model = std::get_if<std::string>(&asked->second);
+      if (model && !model->empty() && !config_.models.count(*model)) {
+        fail_at({"routes", name, "strategy"}, "unknown_model",
+                where + ".strategy` asks the model " + *model + ", which is not under `models`" +
+                    known_names(*model, names_of(config_.models)));
+      }
+    }
     if (route.strategy.empty())
       fail_at({"routes", name, "strategy"}, "bad_value", where + ".strategy` is empty");
     if (route.local_only && std::none_of(route.candidates.begin(), route.candidates.end(),

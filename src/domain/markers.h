@@ -15,5 +15,6 @@ inline constexpr std::string_view kFuseMarker = "Write the best answer";
 inline constexpr std::string_view kProposeMarker = "Propose the next step";
 inline constexpr std::string_view kValueMarker = "Judge whether these steps";
 inline constexpr std::string_view kVoteMarker = "Choose which of several ways";
+inline constexpr std::string_view kLabelMarker = "Predict how well";
 
 }  // namespace brevet

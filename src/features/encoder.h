@@ -60,6 +60,11 @@ std::vector<std::int32_t> content_pieces(const WordPiece& tokenizer, std::string
 /// vocabulary_unreadable, vocabulary_invalid.
 Result<std::shared_ptr<const FullEncoder>> make_encoder(const EncoderOptions& options);
 
+/// A text classifier in the place of an encoder: embed() gives the probabilities of its classes, which sum
+/// to 1. The folder is as an encoder's; its model.onnx gives `logits`, float [1, classes], as
+/// tools/finetune_bert.py writes it. Errors: those of make_encoder.
+Result<std::shared_ptr<const SentenceEncoder>> make_classifier(const EncoderOptions& options);
+
 /// What of a request is embedded: the last user message, preceded by the previous user turn when the last has
 /// under kShortPieces pieces ("and in Python?" means little alone).
 inline constexpr std::size_t kShortPieces = 20;

@@ -70,6 +70,18 @@ Task<void> compare_two(Run& run, NeedCompare need) {
   run.evidence.comparisons.push_back(std::move(comparison));
 }
 
+/// What the text classifier of the strategy says of the request, where it has one.
+Task<void> classify(Run& run, std::shared_ptr<EmbeddingPool> classifier) {
+  std::string text(run.request->last_user_text());
+  if (!classifier || text.empty()) co_return;
+  auto classes = co_await classifier->embed(std::move(text));
+  if (classes) {
+    run.features.classified = std::move(*classes);
+  } else {
+    run.decision->degraded = classes.error().code;
+  }
+}
+
 }  // namespace
 
 Task<void> fetch_features(Run& run) {
@@ -77,6 +89,7 @@ Task<void> fetch_features(Run& run) {
   if (run.parent) {
     co_await fetch_features(*run.parent);
     run.features = run.parent->features;
+    if (run.composed) co_await classify(run, run.composed->classifier);
     run.features_fetched = true;
     co_return;
   }
@@ -93,6 +106,7 @@ Task<void> fetch_features(Run& run) {
   auto result = co_await run.parts.features.features(run.request);
   run.features = std::move(result.features);
   run.decision->degraded = std::move(result.degraded);
+  if (run.route) co_await classify(run, run.route->classifier);
   run.features_fetched = true;
   if (run.features_waker) run.features_waker->cancel();
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "domain/configuration.h"
+#include "features/embedding_pool.h"
 #include "gateway/capabilities.h"
 #include "strategy/strategy.h"
 #include "upstream/model_client.h"
@@ -47,6 +48,7 @@ struct Composed {
   StrategyPtr strategy;
   std::vector<Configuration> candidates;  ///< cheapest first; each a model or another composed candidate
   Configuration reference;                ///< of its strategy
+  std::shared_ptr<EmbeddingPool> classifier = {};  ///< as Route::classifier
 };
 
 /// Composed candidates inside each other: a deeper nest is refused when the configuration is read.
@@ -69,6 +71,8 @@ struct Route {
   LearningOptions learning;
   /// Of the candidates and of what is nested in them, those that are strategies, by name.
   std::map<std::string, std::shared_ptr<const Composed>, std::less<>> composed = {};
+  /// For a router that reads a text classifier (RequestFeatures::classified); null for all others.
+  std::shared_ptr<EmbeddingPool> classifier = {};
   int calls_max = 40;  ///< model calls of one request, those inside composed candidates among them
   /// For a whole request, until the first byte reaches the client: what has come by then must do.
   std::optional<Microseconds> deadline = {};

@@ -51,6 +51,11 @@ std::string open_line(const Artefact& artefact, const std::string& numbers_hash)
   out["created"] = info.created;
   out["fitted"] = info.fitted;
   out["seed"] = info.seed;
+  // Only where there is one: files of kinds without stay as they were, byte for byte.
+  if (!info.model.empty()) {
+    out["model"] = info.model;
+    out["model_hash"] = info.model_hash;
+  }
   json::array costs;
   for (const double cost : info.mean_cost_usd) costs.push_back(number_or_null(cost));
   out["mean_cost_usd"] = std::move(costs);
@@ -79,6 +84,7 @@ class Fields {
     if (wrong_.empty()) wrong_ = fmt::format("`{}` is missing or not what it should be", key);
   }
 
+  bool has(const char* key) const { return object_.contains(key); }
   std::string text(const char* key) {
     const auto* value = object_.if_contains(key);
     const auto* found = value ? value->if_string() : nullptr;
@@ -138,6 +144,10 @@ void read_info(Fields& fields, RouterInfo& info) {
   info.created = fields.text("created");
   info.fitted = fields.count("fitted");
   info.seed = fields.count("seed");
+  if (fields.has("model")) {
+    info.model = fields.text("model");
+    info.model_hash = fields.text("model_hash");
+  }
   for (const auto& value : fields.list("mean_cost_usd", kConfigurationsMax)) {
     info.mean_cost_usd.push_back(fields.number("mean_cost_usd", value));
   }

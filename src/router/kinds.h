@@ -22,6 +22,8 @@ Result<PredictorPtr> make_sw_ranking_predictor(const ArtefactPtr& artefact);
 Result<PredictorPtr> make_cluster_predictor(const ArtefactPtr& artefact);
 Result<PredictorPtr> make_ensemble_predictor(const ArtefactPtr& artefact);
 Result<PredictorPtr> make_average3_predictor(const ArtefactPtr& artefact);
+/// bert and causal_llm.
+Result<PredictorPtr> make_classified_predictor(const ArtefactPtr& artefact);
 
 /// A tensor of the right shape with numbers that this kind cannot have.
 tl::unexpected<Error> corrupt_router(const Artefact& artefact, const std::string& tensor);

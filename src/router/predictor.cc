@@ -34,6 +34,9 @@ const std::vector<Row>& rows() {
        make_cluster_predictor},
       {{"ensemble", "a forest over the text's shape, its embedding and three cheap routers", true},
        make_ensemble_predictor},
+      {{"bert", "three-way classifier, encoder and all fine-tuned", false}, make_classified_predictor},
+      {{"causal_llm", "a model that is asked for a grade of the weak answer, calibrated", false},
+       make_classified_predictor},
       {{"average3", "mean rank of nearest requests and two logistic regressions", false},
        make_average3_predictor},
   };

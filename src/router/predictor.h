@@ -22,6 +22,8 @@ class Predictor {
   virtual ~Predictor() = default;
   virtual Predicts predicts() const = 0;
   virtual bool reads_embedding() const { return true; }
+  /// The answer of a model beside the encoder is read, and is not empty.
+  virtual bool reads_classified() const { return false; }
   /// `out` has as many places as configurations (kQuality) or one (kNeed). The embedding is there if
   /// reads_embedding().
   virtual void predict(const RequestFeatures& features, std::span<float> out) const = 0;

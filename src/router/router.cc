@@ -123,6 +123,8 @@ class FittedRouter final : public Router {
       if (!embedding) return std::nullopt;
       if (familiarity_.measured() && embedding->size() != familiarity_.dimension()) return std::nullopt;
     }
+    if (predictor_->reads_classified() && (!features.classified || features.classified->empty()))
+      return std::nullopt;
     std::vector<float> raw(quality_.empty() ? 1 : quality_.size());
     predictor_->predict(features, raw);
     for (const float value : raw) {

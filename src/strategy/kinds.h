@@ -17,6 +17,7 @@ StrategyKind knn_kind();
 StrategyKind exact_lookup_kind();
 StrategyKind rar_kind();
 StrategyKind adaptive_kind();
+StrategyKind causal_llm_kind();
 StrategyKind rar_shadow_kind();
 StrategyKind self_consistency_kind();
 StrategyKind blended_kind();

@@ -60,6 +60,7 @@ const std::vector<StrategyKind>& strategies() {
         blender_kind(),           // every candidate, ranked in pairs, fused
         tree_of_thoughts_kind(),  // a search over steps
         more_kind(),              // experts by prompt, a forest chooses
+        causal_llm_kind(),        // RouteLLM's causal classifier: a model is asked for a grade
         always_weak_kind(),
         always_strong_kind(),
         rar_shadow_kind(),  // not for serving: what is tried off the request path

@@ -102,10 +102,10 @@ struct Call {
   std::uint64_t guide_id = 0;          ///< guide inside `edits`, for the record; 0 = none or not yet stored
   std::optional<int> max_tokens;       ///< for prompts of our own
   bool want_logprobs = false;          ///< ask the upstream for log-probabilities (hidden from the client)
-  int top_logprobs = 0;                ///< with want_logprobs: alternatives of each token (Answer::first_token)
-  std::optional<double> temperature;   ///< instead of the client's
-  std::optional<int> sample;           ///< which of several answers to one prompt, from 0
-  std::string tag;                     ///< becomes Attempt::tag
+  int top_logprobs = 0;  ///< with want_logprobs: alternatives of each token (Answer::first_token)
+  std::optional<double> temperature;  ///< instead of the client's
+  std::optional<int> sample;          ///< which of several answers to one prompt, from 0
+  std::string tag;                    ///< becomes Attempt::tag
 };
 struct Calls {
   std::vector<Call> calls;

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "strategy/test_router.h"
@@ -243,6 +244,8 @@ void drive(const Strategy& strategy, bool shadow, std::uint64_t seed) {
       ASSERT_LT(accept->attempt, static_cast<int>(scene.attempts.size()));
       ASSERT_EQ(scene.attempts[static_cast<std::size_t>(accept->attempt)].state, AttemptState::kDone)
           << "accepted a failed attempt";
+      ASSERT_NE(scene.attempts[static_cast<std::size_t>(accept->attempt)].purpose, Purpose::kJudge)
+          << "accepted what was no answer";
       return;
     }
     if (const auto* give_up = std::get_if<GiveUp>(&step.what)) {
@@ -284,6 +287,10 @@ void drive(const Strategy& strategy, bool shadow, std::uint64_t seed) {
       attempt.tag = call.tag;
       --scene.view.calls_left;
       if (dice.coin("ends_at_once", 0.7)) end_call(attempt, dice);
+      if (call.top_logprobs > 0 && attempt.answer && dice.coin("labels", 0.7)) {
+        attempt.answer->first_token = {{"4", -dice.uniform()}, {"1", -dice.uniform()}};
+        if (dice.coin("none", 0.2)) attempt.answer->first_token = {{"The", -.1}};
+      }
     }
     ASSERT_GE(scene.view.calls_left, 0) << "more calls than it may make";
   }
@@ -349,6 +356,100 @@ TEST(EveryStrategy, OptionsHaveHelpAndTheirDefaultsAreInBounds) {
       }
     }
   }
+}
+
+struct Labelled {
+  Scene scene;
+  /// What serves after this word of the model that was asked, and the step's reason.
+  Step after(const Strategy& strategy, std::vector<TokenAlternative> first_token) {
+    scene.attempts.clear();
+    scene.attempt(scene.weak, AttemptState::kDone, Purpose::kJudge).answer->first_token =
+        std::move(first_token);
+    return scene.next(strategy);
+  }
+};
+
+TEST(CausalLlm, AsksForOneTokenAndDecidesByItsLabels) {
+  const auto strategy = make("causal_llm", {{"threshold", .5}});
+  Labelled world;
+  const auto ask = world.scene.next(*strategy);
+  const auto* call = first_call(ask);
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->configuration.model, "weak");
+  EXPECT_EQ(call->purpose, Purpose::kJudge);
+  EXPECT_EQ(call->max_tokens, 1);
+  EXPECT_EQ(call->temperature, 0);
+  EXPECT_TRUE(call->want_logprobs);
+  EXPECT_GT(call->top_logprobs, 4);
+  ASSERT_EQ(call->messages.size(), 2U);
+  EXPECT_THAT(call->messages[1].text, HasSubstr("What is 6 times 7?"));
+  // P(strong) = .3 / .9: the share of labels 1 to 3 among the labels.
+  auto step = world.after(*strategy, {{"5", std::log(.6)}, {"2", std::log(.3)}, {"It", std::log(.1)}});
+  EXPECT_EQ(model_called(step), "weak");
+  EXPECT_EQ(step.reason.code, "label_weak");
+  EXPECT_THAT(step.reason.sentence, HasSubstr("0.33, under 0.50"));
+  EXPECT_NEAR(*step.score, 1 - .3 / .9, 1e-9);
+  EXPECT_EQ(first_call(step)->purpose, Purpose::kServe);
+  step = world.after(*strategy, {{"5", std::log(.3)}, {"3", std::log(.6)}});
+  EXPECT_EQ(model_called(step), "strong");
+  EXPECT_EQ(step.reason.code, "label_strong");
+}
+
+TEST(CausalLlm, WhateverGoesWrongMeansStrongWithTheReason) {
+  const auto strategy = make("causal_llm", {{"model", std::string("asked")}});
+  Labelled world;
+  EXPECT_EQ(model_called(world.scene.next(*strategy)), "asked");
+  auto step = world.after(*strategy, {{"The", -.1}, {"I", -3}});
+  EXPECT_EQ(model_called(step), "strong");
+  EXPECT_EQ(step.reason.code, "no_label");
+  step = world.after(*strategy, {});
+  EXPECT_EQ(model_called(step), "strong");
+  EXPECT_EQ(step.reason.code, "no_logprobs");
+  EXPECT_THAT(step.reason.sentence, HasSubstr("asked gave no log-probabilities"));
+  world.scene.attempts.clear();
+  world.scene.attempt(Configuration{"asked"}, AttemptState::kFailed, Purpose::kJudge);
+  step = world.scene.next(*strategy);
+  EXPECT_EQ(model_called(step), "strong");
+  EXPECT_EQ(step.reason.code, "label_failed");
+  EXPECT_THAT(step.reason.sentence, HasSubstr("first_token_timeout"));
+  world.scene.attempts.clear();
+  world.scene.view.calls_left = 1;
+  step = world.scene.next(*strategy);
+  EXPECT_EQ(model_called(step), "strong");
+  EXPECT_EQ(step.reason.code, "label_not_asked");
+}
+
+TEST(CausalLlm, TheWordIsNeverServedAndFailuresOfWhatServesGoOn) {
+  const auto strategy = make("causal_llm", {{"weak_on_reference_failure", true}});
+  Scene scene;
+  scene.attempt(scene.weak, AttemptState::kDone, Purpose::kJudge).answer->first_token = {{"5", -.1}};
+  scene.attempt(scene.weak, AttemptState::kDone);
+  auto step = scene.next(*strategy);
+  ASSERT_TRUE(std::holds_alternative<Accept>(step.what));
+  EXPECT_EQ(std::get<Accept>(step.what).attempt, 1);
+  scene.attempts.back().state = AttemptState::kFailed;
+  EXPECT_EQ(model_called(scene.next(*strategy)), "strong");
+  scene.attempts.pop_back();
+  scene.attempt(scene.reference, AttemptState::kFailed);
+  step = scene.next(*strategy);
+  EXPECT_EQ(model_called(step), "weak") << "its grade is no answer that could be served";
+}
+
+TEST(CausalLlm, ARouterTurnsTheWordIntoAProbability) {
+  auto router = std::make_shared<FakeRouter>("causal_llm");
+  router->prediction = RouterPrediction{{}, .9, 1};
+  const auto sound = router->info_.model_hash;
+  router->info_.model_hash = "of other words";
+  EXPECT_EQ(make_strategy("causal_llm", {}, router).error().code, "router_classifier_mismatch");
+  router->info_.model_hash = sound;
+  EXPECT_EQ(make_strategy("causal_llm", {{"model", std::string("weak")}}, router).error().code,
+            "router_classifier_mismatch");
+  const auto strategy = make_strategy("causal_llm", {}, router);
+  ASSERT_TRUE(strategy) << strategy.error().message;
+  Labelled world;
+  const auto step = world.after(**strategy, {{"5", -.01}});
+  EXPECT_EQ(model_called(step), "strong");
+  EXPECT_THAT(step.reason.sentence, HasSubstr("0.90"));
 }
 
 TEST(MakeStrategy, NamesTheNearest) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "prompt/label_prompt.h"
 #include "router/expert_model.h"
 #include "router/router.h"
 
@@ -17,6 +18,10 @@ class FakeRouter final : public Router {
     info_.configurations = {"weak", "strong"};
     info_.encoder_hash = "none";
     info_.mean_cost_usd = {.0001, .001};
+    if (info_.kind == "causal_llm") {
+      info_.model = "asked";
+      info_.model_hash = label_prompt_hash(info_.model);
+    }
     prediction = RouterPrediction{{.6F, .8F}, .2, 1};
   }
   const RouterInfo& info() const override { return info_; }

@@ -180,6 +180,7 @@ void add_trained_kinds(std::vector<StrategyKind>& kinds) {
     const auto there = std::find_if(kinds.begin(), kinds.end(),
                                     [&](const StrategyKind& kind) { return kind.name == router.name; });
     const bool known = there != kinds.end();
+    if (known && there->make_trained) continue;  // it reads its router in a way of its own
     auto& kind = known ? *there : kinds.emplace_back();
     kind.make_trained = make_trained;
     if (known) {

@@ -121,8 +121,19 @@ Result<Labelled> labelled_rows(const FitData& data, const KindRow& kind, int fol
       if (dimension == 0) dimension = embedding->size();
       if (embedding->size() != dimension) continue;
     }
+    if (kind.kind.beside) {
+      const auto& classified = data.features[i].classified;
+      if (!classified || classified->empty() || !finite(*classified)) continue;
+    }
     out.rows.push_back(i);
     out.need.push_back(compared[i] > 0 ? won[i] / compared[i] : kUnknown);
+  }
+  if (labels > 0 && out.rows.empty() && kind.kind.beside) {
+    return fail(
+        ErrorKind::kCallerInvalid, "not_classified",
+        fmt::format("Router '{}' reads the answer of a model beside the encoder, and there is none for any "
+                    "request. Name the model: --classifier FOLDER for bert, --ask MODEL for causal_llm.",
+                    kind.kind.name));
   }
   if (labels > 0 && out.rows.empty()) {
     return fail(ErrorKind::kCallerInvalid, "no_embeddings",
@@ -423,6 +434,10 @@ Result<std::shared_ptr<const Artefact>> fit_router(const FitData& data, const Fi
   info.encoder_hash = kind->reads_embedding ? data.encoder_hash : "none";
   info.lexical_version = kind->reads_words ? kLexicalVersion : 0;
   info.data_hash = data.data_hash;
+  if (kind->kind.beside) {
+    info.model = data.model;
+    info.model_hash = data.model_hash;
+  }
   info.command = options.command;
   info.created = options.created;
   info.fitted = labelled->rows.size();

@@ -39,6 +39,8 @@ struct FitData {
   std::vector<std::uint32_t> cluster;          ///< [n] near-duplicates are never on both sides of a fold
   std::vector<std::vector<std::string>> tags;  ///< [n] or empty; topics for label enhancement
   std::string encoder_hash = "none";
+  /// Of the model behind RequestFeatures::classified, as RouterInfo has them.
+  std::string model, model_hash;
   std::string data_hash;
 };
 
@@ -58,12 +60,14 @@ struct FitKind {
   std::vector<OptionSpec> options;
   std::size_t requests_min = 0;  ///< fewer labelled requests are refused
   bool many = false;             ///< any number of configurations, else exactly two
+  bool beside = false;  ///< reads the answer of a model beside the encoder (RequestFeatures::classified)
 };
 /// Every kind that can be fitted here, one row each (fit.cc).
 const std::vector<FitKind>& fit_kinds();
 
 /// Errors (kCallerInvalid): unknown_router, unknown_option, bad_option, too_few_labels, wrong_candidates (the
-/// kind speaks of two configurations only), no_embeddings, one_sided_labels (nothing to learn: strong is
+/// kind speaks of two configurations only), no_embeddings, not_classified (the kind reads another model's
+/// answer, and no request has one), one_sided_labels (nothing to learn: strong is
 /// never, or always, better), interrupted.
 Result<std::shared_ptr<const Artefact>> fit_router(const FitData& data, const FitOptions& options);
 

@@ -4,9 +4,10 @@ namespace brevet {
 
 const std::vector<KindRow>& kind_rows() {
   static const std::vector<KindRow> list = {
-      knn_row(),       mlp_row(),        svm_row(),         sw_ranking_row(),   mf_row(),
-      bert_head_row(), hybrid_det_row(), hybrid_prob_row(), hybrid_trans_row(), zooter_row(),
-      cluster_row(),   uniroute_row(),   ensemble_row(),    average3_row(),
+      knn_row(),          mlp_row(),       svm_row(),        sw_ranking_row(),
+      mf_row(),           bert_head_row(), hybrid_det_row(), hybrid_prob_row(),
+      hybrid_trans_row(), zooter_row(),    cluster_row(),    uniroute_row(),
+      ensemble_row(),     average3_row(),  bert_row(),       causal_llm_row(),
   };
   return list;
 }

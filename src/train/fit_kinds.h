@@ -34,6 +34,8 @@ KindRow cluster_row();
 KindRow uniroute_row();
 KindRow ensemble_row();
 KindRow average3_row();
+KindRow bert_row();
+KindRow causal_llm_row();
 
 /// Mean quality per topic (NaN is skipped), `prior` requests of `mean` added to each; [topics].
 std::vector<float> topic_means(const std::vector<std::uint32_t>& topic_of, const std::vector<float>& quality,

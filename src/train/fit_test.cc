@@ -115,6 +115,29 @@ TEST(Fit, LabelsThatAreMissingAreLeftOut) {
   }
 }
 
+TEST(Fit, WhatReadsAnotherModelIsCalibratedAndSaysWhoseItIs) {
+  auto data = planted_data({.requests = 800});
+  data.model = "models/bert";
+  data.model_hash = "abc";
+  const auto artefact = fit_router(data, {.kind = "bert"});
+  ASSERT_TRUE(artefact) << artefact.error().message;
+  EXPECT_EQ((*artefact)->info.model, "models/bert");
+  EXPECT_EQ((*artefact)->info.encoder_hash, "none");
+  EXPECT_LT(measured(**artefact, "ece"), .06) << "its word was far too sure";
+  const auto read = parse_artefact(artefact_bytes(**artefact), "bert");
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ((*read)->info.model, "models/bert");
+  EXPECT_EQ((*read)->info.model_hash, "abc");
+  const auto router = make_router(*read);
+  ASSERT_TRUE(router);
+  EXPECT_TRUE((*router)->predict(data.features[0]));
+  auto unasked = data.features[0];
+  unasked.classified = nullptr;
+  EXPECT_FALSE((*router)->predict(unasked));
+  for (auto& features : data.features) features.classified = nullptr;
+  EXPECT_EQ(fit_router(data, {.kind = "bert"}).error().code, "not_classified");
+}
+
 TEST(Fit, EqualEmbeddingsGiveFiniteNumbersOrASentence) {
   auto data = planted_data({.requests = 200});
   for (auto& f : data.features) f.embedding = data.features[0].embedding;

@@ -51,6 +51,9 @@ inline FitData planted_data(const PlantedOptions& options) {
     features.words.index = {hard > 0 ? 7U : 9U, 100U + static_cast<std::uint32_t>(random.below(50))};
     features.words.value = {.8F, .6F};
     features.embedding = std::make_shared<const Embedding>(std::move(e));
+    // What a model beside the encoder would say that knows how hard a request is, and is far too sure of it.
+    features.classified =
+        std::make_shared<const std::vector<float>>(1, static_cast<float>(1 / (1 + std::exp(-8 * hard))));
     data.features.push_back(std::move(features));
     for (std::size_t c = 0; c < options.configurations; ++c) {
       const double skill = static_cast<double>(c) / static_cast<double>(options.configurations - 1);

@@ -148,6 +148,7 @@ Task<ModelOutcome> PlayedModel::play(PlayedAnswer played, ModelCall call, Stream
   if (!call.want_logprobs && !client_wants_logprobs) {
     played.answer.mean_logprob.reset();
     played.answer.min_logprob.reset();
+    played.answer.first_token.clear();
   }
   const bool streamed = call.stream && sink;
   ModelResult result;
@@ -159,6 +160,7 @@ Task<ModelOutcome> PlayedModel::play(PlayedAnswer played, ModelCall call, Stream
   if (!client_wants_logprobs) {
     shown.mean_logprob.reset();
     shown.min_logprob.reset();
+    shown.first_token.clear();
   }
   std::string id;
   if (streamed || played.body) id = fmt::format("chatcmpl-{}{:016x}", played.fingerprint, played.id);

@@ -45,7 +45,8 @@ std::string record_id_of(const ChatRequest& request) {
 }
 
 bool is_own_prompt(std::string_view system) {
-  return system.starts_with(kGuideMarker) || system.starts_with(kJudgeMarker);
+  return system.starts_with(kGuideMarker) || system.starts_with(kJudgeMarker) ||
+         system.starts_with(kLabelMarker);
 }
 
 Error not_recorded(const std::string& what) {

@@ -1,8 +1,10 @@
 #include "upstream/simulated_model.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
+#include <string>
 
 #include "base/random.h"
 #include "domain/markers.h"
@@ -25,6 +27,7 @@ enum class Draw : std::uint64_t {
   kFlip,
   kBias,
   kPrefer,
+  kGrade,
   kUnrelated,
   kOtherFamily,
   kSample
@@ -211,6 +214,9 @@ class SimulatedModel final : public PlayedModel {
     if (seen.system.starts_with(kJudgeMarker)) {
       return judge(question, seen);
     }
+    if (seen.system.starts_with(kLabelMarker)) {
+      return grade(question);
+    }
     if (seen.system.starts_with(kGuideMarker)) {
       return guide(question);
     }
@@ -281,6 +287,36 @@ class SimulatedModel final : public PlayedModel {
     if (uniform(key(seed(), Draw::kLeak, question->number, name_hash_)) < model_.guide_leak_rate) {
       answer.text += " The answer is " + question->answer + ".";
     }
+    return answer;
+  }
+
+  /// One digit from 1 to 5 for the world's first model, as prompt/label_prompt.h asks: grades around a point
+  /// that lies as far apart for its right and wrong answers as logprob_signal says.
+  Answer grade(const SimulatedQuestion* question) const {
+    Answer answer;
+    if (!question) {
+      answer.text = "I";
+      answer.first_token = {{"I", std::log(.9)}, {"This", std::log(.1)}};
+    } else {
+      const bool right =
+          world_->right(world_->profile().models.front(), *question, SimulatedWorld::Help::kNone, 0);
+      const double noise = normal(key(seed(), Draw::kGrade, question->number, name_hash_));
+      const double point = 3 + .5 * model_.logprob_signal * (right ? 1 : -1) + noise;
+      std::array<double, 5> weight{};
+      double sum = 0;
+      for (int label = 1; label <= 5; ++label) {
+        const auto i = static_cast<std::size_t>(label - 1);
+        sum += weight[i] = std::exp(-.5 * (label - point) * (label - point));
+      }
+      for (int label = 1; label <= 5; ++label) {
+        const auto i = static_cast<std::size_t>(label - 1);
+        answer.first_token.push_back({std::to_string(label), std::log(.98 * weight[i] / sum)});
+      }
+      std::stable_sort(answer.first_token.begin(), answer.first_token.end(),
+                       [](const auto& a, const auto& b) { return a.logprob > b.logprob; });
+      answer.text = answer.first_token.front().token;
+    }
+    answer.mean_logprob = answer.min_logprob = answer.first_token.front().logprob;
     return answer;
   }
 

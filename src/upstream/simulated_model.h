@@ -16,7 +16,8 @@
 // the call) redraws a share of E as well. A prompt that asks for a final answer behind reasoning gets both.
 //
 // Prompts of our own are recognised by their markers (domain/markers.h): a guide prompt is answered with the
-// family's method, a judge prompt by comparing, with the declared flips and position bias.
+// family's method, a judge prompt by comparing, with the declared flips and position bias, and who is asked
+// to grade an answer in advance says one digit, with its alternatives.
 #pragma once
 
 #include <cstdint>

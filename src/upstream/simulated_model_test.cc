@@ -417,6 +417,40 @@ TEST(SimulatedModel, AJudgeIsMostlyRightAndErrsAsDeclared) {
   EXPECT_NEAR(tie / n, .96, .02);
 }
 
+TEST(SimulatedModel, AGradeInAdvanceIsOneDigitWithItsAlternativesAndTellsSomething) {
+  const auto world = default_world(1, 3'000);
+  auto strong = make_simulated_model(world, "strong-sim");
+  const auto& weak = *world->profile().find("weak-sim");
+  const auto grade = [&](const std::string& question, bool logprobs) {
+    ModelCall call;
+    call.purpose = Purpose::kJudge;
+    call.want_logprobs = logprobs;
+    call.max_tokens = 1;
+    call.messages = {{"system", std::string(kLabelMarker) + " it would go."}, {"user", "=====\n" + question}};
+    return call_now(**strong, call)->answer;
+  };
+  double sum[2] = {}, n[2] = {};
+  for (std::size_t i = 0; i < 2'000; ++i) {
+    const auto& question = world->questions().questions()[i];
+    const auto answer = grade(question.text, true);
+    ASSERT_EQ(answer.text.size(), 1U);
+    ASSERT_EQ(answer.first_token.size(), 5U);
+    EXPECT_EQ(answer.first_token.front().token, answer.text);
+    double expected = 0, all = 0;
+    for (const auto& [token, logprob] : answer.first_token) {
+      expected += std::exp(logprob) * std::stoi(token);
+      all += std::exp(logprob);
+    }
+    EXPECT_NEAR(all, .98, 1e-9);
+    const bool right = world->right(weak, question, SimulatedWorld::Help::kNone, 0);
+    sum[right] += expected / all, n[right] += 1;
+  }
+  EXPECT_GT(sum[1] / n[1], sum[0] / n[0] + .5);
+  EXPECT_TRUE(grade(world->questions().questions()[0].text, false).first_token.empty())
+      << "only when asked for";
+  EXPECT_EQ(grade("What is the capital of France?", true).first_token.front().token, "I");
+}
+
 TEST(SimulatedModel, GuidesAndJudgesAreOwnPromptsOnlyWhenTheSystemMessageStartsSo) {
   const auto world = default_world(1, 100);
   auto strong = make_simulated_model(world, "strong-sim");

@@ -107,6 +107,7 @@ Result<Answer> parse_chat_completion(std::string body, const Hide& hide) {
   if (stats.count > 0) {
     answer.mean_logprob = stats.sum / stats.count;
     answer.min_logprob = stats.min;
+    answer.first_token = first_token_alternatives(*choice);
   }
   answer.body = hide.logprobs ? without_logprobs(body, root) : std::move(body);
   return answer;

@@ -33,6 +33,30 @@ TEST(Completion, ReadsAnswerUsageAndLogprobs) {
   EXPECT_DOUBLE_EQ(*answer->min_logprob, -1.5);
 }
 
+TEST(Completion, ReadsAlternativesOfTheFirstToken) {
+  const auto read = [](const std::string& logprobs) {
+    return parse_chat_completion(R"({"choices":[{"message":{"content":"4"},"logprobs":)" + logprobs + "}]}",
+                                 {})
+        ->first_token;
+  };
+  const auto both =
+      read(R"({"content":[{"token":"4","logprob":-0.5,"top_logprobs":[{"token":"4","logprob":-0.5},)"
+           R"({"token":" 5","logprob":-1.5},{"token":"x"},3,{"token":"1","logprob":0.25}]},)"
+           R"({"token":"!","logprob":-9,"top_logprobs":[{"token":"?","logprob":-1}]}]})");
+  ASSERT_EQ(both.size(), 3U);
+  EXPECT_EQ(both[1].token, " 5");
+  EXPECT_DOUBLE_EQ(both[1].logprob, -1.5);
+  EXPECT_DOUBLE_EQ(both[2].logprob, 0) << "rounding of the provider";
+  const auto others =
+      read(R"({"content":[{"token":"4","logprob":-0.5,"top_logprobs":[{"token":"5","logprob":-1.5}]}]})");
+  ASSERT_EQ(others.size(), 2U) << "the token itself counts where only the others are listed";
+  EXPECT_EQ(others[1].token, "4");
+  EXPECT_TRUE(read(R"({"content":[{"token":"4","logprob":-0.5,"top_logprobs":[]}]})").empty());
+  EXPECT_TRUE(read(R"({"content":[{"token":"4","logprob":-0.5}]})").empty());
+  EXPECT_TRUE(read(R"({"content":[]})").empty());
+  EXPECT_TRUE(read("null").empty());
+}
+
 TEST(Completion, HidesLogprobsAndNothingElse) {
   const auto answer = parse_chat_completion(kBody, {.logprobs = true});
   ASSERT_TRUE(answer);

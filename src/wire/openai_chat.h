@@ -48,7 +48,7 @@ struct RenderOptions {
   bool stream = false;        ///< sets `stream` when it differs from the request
   bool add_usage = false;     ///< stream_options.include_usage, merged with the client's stream_options
   bool add_logprobs = false;  ///< logprobs: true, unless the client already asks
-  int top_logprobs = 0;       ///< alternatives of each token; in requests of our own with add_logprobs only
+  int top_logprobs = 0;       ///< alternatives of each token; in requests of our own, with add_logprobs
   std::optional<double> temperature = {};  ///< replaces the client's
   std::optional<std::int64_t> seed = {};   ///< replaces the client's
   std::int64_t more_tokens = 0;            ///< added to the client's limit of tokens, where it has one
@@ -122,7 +122,7 @@ class ChunkCollector {
 
 /// A chat.completion object made by us (recorded and simulated upstreams, fused answers). With a mean_logprob
 /// it carries a logprobs list whose mean and minimum are the answer's: one entry holds the whole text,
-/// further ones (at most 1,000) are empty tokens.
+/// further ones (at most 1,000) are empty tokens; the first carries the answer's alternatives.
 std::string completion_json(const Answer& answer, std::string_view id, std::string_view model,
                             std::int64_t created_s);
 /// The same answer as chat.completion.chunk objects: role first, content in pieces of about `piece_bytes` cut

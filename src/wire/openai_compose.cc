@@ -39,7 +39,15 @@ std::string logprobs_json(const Answer& answer) {
     append_json_string(out, i == 0 ? std::string_view(answer.text) : std::string_view());
     out += R"(,"logprob":)";
     append_number(out, i == 0 ? min : rest);
-    out += R"(,"bytes":null,"top_logprobs":[]})";
+    out += R"(,"bytes":null,"top_logprobs":[)";
+    for (std::size_t k = 0; i == 0 && k < answer.first_token.size(); ++k) {
+      out += k == 0 ? R"({"token":)" : R"(,{"token":)";
+      append_json_string(out, answer.first_token[k].token);
+      out += R"(,"logprob":)";
+      append_number(out, std::min(answer.first_token[k].logprob, 0.0));
+      out += R"(,"bytes":null})";
+    }
+    out += "]}";
   }
   out += R"(],"refusal":null})";
   return out;

@@ -64,6 +64,31 @@ void LogprobStats::add(dom::object choice) {
   }
 }
 
+std::vector<TokenAlternative> first_token_alternatives(dom::object choice) {
+  std::vector<TokenAlternative> out;
+  const auto logprobs = object_member(choice, "logprobs");
+  const auto tokens = logprobs ? array_member(*logprobs, "content") : std::nullopt;
+  dom::object first;
+  if (!tokens || tokens->size() == 0 || tokens->at(0).get(first)) return out;
+  const auto listed = array_member(first, "top_logprobs");
+  if (!listed || listed->size() == 0) return out;
+  const auto add = [&](dom::object entry) {
+    const auto token = string_member(entry, "token");
+    double value = 0;
+    if (!token || entry.at_key("logprob").get(value) || out.size() >= kAlternativesMax) return;
+    for (const auto& known : out) {
+      if (known.token == *token) return;
+    }
+    out.push_back({std::string(*token), std::min(value, 0.0)});
+  };
+  for (const auto entry : *listed) {
+    dom::object object;
+    if (!entry.get(object)) add(object);
+  }
+  add(first);  // some servers list only the others
+  return out;
+}
+
 ErrorFields read_error(dom::element error) {
   ErrorFields out;
   dom::object object;

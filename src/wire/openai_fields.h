@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "domain/answer.h"
 #include "wire/json_text.h"
@@ -26,6 +27,11 @@ struct LogprobStats {
   /// Reads choice.logprobs; values over 0 (rounding of the provider) count as 0.
   void add(simdjson::dom::object choice);
 };
+
+/// Alternatives of the first token in choice.logprobs with that token among them, at most kAlternativesMax;
+/// empty when the provider lists none. Values over 0 count as 0.
+inline constexpr std::size_t kAlternativesMax = 64;
+std::vector<TokenAlternative> first_token_alternatives(simdjson::dom::object choice);
 
 /// Reads the value of an `error` member, which may be an object or a string.
 struct ErrorFields {

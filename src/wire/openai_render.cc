@@ -148,6 +148,8 @@ std::string render_plain_request(const std::vector<PlainMessage>& messages, cons
   if (options.stream) out += R"(,"stream":true)";
   if (options.stream && options.add_usage) out += R"(,"stream_options":{"include_usage":true})";
   if (options.add_logprobs) out += R"(,"logprobs":true)";
+  if (options.add_logprobs && options.top_logprobs > 0)
+    out += ",\"top_logprobs\":" + std::to_string(options.top_logprobs);
   if (metadata_from && !metadata_from->metadata_value.empty()) {
     const auto at = metadata_from->metadata_value;
     out += R"(,"metadata":)";

@@ -272,6 +272,17 @@ std::string hash_of(const std::string& body) {
   return parsed(body).hash;
 }
 
+TEST(RenderPlainRequest, AsksForAlternativesWithLogprobsOnly) {
+  RenderOptions options;
+  options.model_id = "m";
+  options.top_logprobs = 20;
+  EXPECT_EQ(render_plain_request({{"user", "q"}}, options, 1, nullptr).find("logprobs"), std::string::npos);
+  options.add_logprobs = true;
+  EXPECT_NE(
+      render_plain_request({{"user", "q"}}, options, 1, nullptr).find(R"("logprobs":true,"top_logprobs":20)"),
+      std::string::npos);
+}
+
 TEST(RequestHash, IgnoresSpellingAndKeepsMeaning) {
   const std::string base = R"({"model":"a","messages":[{"role":"user","content":"é x"}],"temperature":1})";
   for (
