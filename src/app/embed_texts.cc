@@ -23,7 +23,8 @@ constexpr std::size_t kInFlight = 256;
 Task<void> embed_one(EmbeddingPool* pool, EmbeddingPool* classifier, std::string text, RequestFeatures* into,
                      std::size_t* failed) {
   if (classifier) {
-    auto classes = co_await classifier->embed(text);
+    auto copy = text;
+    auto classes = co_await classifier->embed(std::move(copy));
     if (classes) {
       into->classified = std::move(*classes);
     } else {

@@ -71,7 +71,7 @@ Task<void> compare_two(Run& run, NeedCompare need) {
 }
 
 /// What the text classifier of the strategy says of the request, where it has one.
-Task<void> classify(Run& run, std::shared_ptr<EmbeddingPool> classifier) {
+Task<void> classify(Run& run, EmbeddingPool* classifier) {
   std::string text(run.request->last_user_text());
   if (!classifier || text.empty()) co_return;
   auto classes = co_await classifier->embed(std::move(text));
@@ -89,7 +89,7 @@ Task<void> fetch_features(Run& run) {
   if (run.parent) {
     co_await fetch_features(*run.parent);
     run.features = run.parent->features;
-    if (run.composed) co_await classify(run, run.composed->classifier);
+    if (run.composed) co_await classify(run, run.composed->classifier.get());
     run.features_fetched = true;
     co_return;
   }
@@ -106,7 +106,7 @@ Task<void> fetch_features(Run& run) {
   auto result = co_await run.parts.features.features(run.request);
   run.features = std::move(result.features);
   run.decision->degraded = std::move(result.degraded);
-  if (run.route) co_await classify(run, run.route->classifier);
+  if (run.route) co_await classify(run, run.route->classifier.get());
   run.features_fetched = true;
   if (run.features_waker) run.features_waker->cancel();
 }

@@ -30,8 +30,9 @@ struct RouterInfo {
   std::string created;       ///< UTC, RFC 3339
   std::uint64_t fitted = 0;  ///< labelled requests that it learned from
   std::uint64_t seed = 0;
-  /// Of a model beside the encoder that it reads (RequestFeatures::classified): a folder with a text classifier,
-  /// relative to the router's file, or the name of a model that is asked. Empty where there is none.
+  /// Of a model beside the encoder that it reads (RequestFeatures::classified): a folder with a text
+  /// classifier, relative to the router's file, or the name of a model that is asked. Empty where there is
+  /// none.
   std::string model;
   std::string model_hash;  ///< SHA-256 hex of what that model is; a changed one is refused
   /// Mean recorded cost of each configuration per request, USD; NaN where it is not known.

@@ -32,7 +32,7 @@ struct ModelCall {
   std::optional<int> sample;
   bool want_logprobs = false;
   int top_logprobs = 0;  ///< with want_logprobs: so many alternatives of each token
-  bool stream = false;  ///< ask for SSE; needs a sink
+  bool stream = false;   ///< ask for SSE; needs a sink
   Purpose purpose = Purpose::kServe;
   std::uint64_t seed = 0;  ///< for simulated upstreams: same request, same seed, same answer
 };
