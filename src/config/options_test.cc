@@ -425,5 +425,30 @@ TEST(Config, AnImpossibleContractIsRefusedWithItsReason) {
   good(with("judge: small, auditor: large, groups: [a, b]"));
 }
 
+TEST(Config, TheEncoderIsFullOrAStaticFileBesideTheConfiguration) {
+  const std::string rest = "models: {a: {base_url: http://x/v1}}\n";
+  EXPECT_TRUE(parse_config("server: {encoder: full}\n" + rest, "c")->server.static_encoder.empty());
+  EXPECT_EQ(parse_config("server: {encoder: {static: my.static}}\n" + rest, "c")->server.static_encoder,
+            "my.static");
+  EXPECT_EQ(parse_config("server: {encoder: half}\n" + rest, "c").error().code, "bad_value");
+  EXPECT_EQ(parse_config("server: {encoder: {static: \"\"}}\n" + rest, "c").error().code, "missing_key");
+  EXPECT_EQ(parse_config("server: {encoder: {statik: x}}\n" + rest, "c").error().code, "unknown_key");
+  std::ofstream(test_folder() + "encoder.yaml") << "server: {encoder: {static: my.static}}\n" << rest;
+  EXPECT_EQ(load_config(test_folder() + "encoder.yaml")->server.static_encoder, test_folder() + "my.static");
+}
+
+TEST(Config, AModelThatAStrategyAsksMustBeThere) {
+  const auto code = [](const std::string& model) {
+    const auto parsed = parse_config(
+        "models: {a: {base_url: http://x/v1}, b: {base_url: http://x/v1}}\n"
+        "routes: {auto: {candidates: [a, b], strategy: {name: causal_llm, model: " +
+            model + "}}}\n",
+        "c");
+    return parsed ? std::string("good") : parsed.error().code;
+  };
+  EXPECT_EQ(code("a"), "good");
+  EXPECT_EQ(code("c"), "unknown_model");
+}
+
 }  // namespace
 }  // namespace brevet

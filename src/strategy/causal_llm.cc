@@ -19,6 +19,8 @@ namespace brevet {
 namespace {
 
 constexpr const char* kLabelTag = "label";
+/// The grade, an answer, and another one when that fails.
+constexpr int kCallsMin = 3;
 
 class CausalLlm final : public Strategy {
  public:
@@ -37,12 +39,14 @@ class CausalLlm final : public Strategy {
     const auto& view = turn.view;
     const auto& attempts = turn.attempts;
     if (attempts.empty()) {
-      if (view.calls_left < 2 || view.out_of_time) {
+      if (view.calls_left < kCallsMin || view.out_of_time) {
         return strong(view, "label_not_asked", "there is no room for a call that only decides");
       }
       return ask(view);
     }
     const auto& label = attempts.front();
+    // Where there was no room to ask, what serves came first.
+    if (label.tag != kLabelTag) return *after_calls(turn, on_failure_);
     if (label.state == AttemptState::kPending) return {Wait{}, {"waiting", "A call is under way."}};
     if (attempts.size() == 1) return decide(view, label);
     // What serves is judged as if the call that decided had never been.
@@ -144,6 +148,7 @@ StrategyKind causal_llm_kind() {
        "cost"},
       weak_on_reference_failure_option()};
   kind.dial = "threshold";
+  kind.dial_settings = {1, .8, .6, .5, .4, .2, 0};
   kind.remembers = false;
   kind.make = [](const OptionValues& options) -> Result<StrategyPtr> {
     return std::make_shared<const CausalLlm>(options, nullptr);

@@ -360,11 +360,16 @@ TEST(EveryStrategy, OptionsHaveHelpAndTheirDefaultsAreInBounds) {
 
 struct Labelled {
   Scene scene;
+  Attempt& grade_of(const Configuration& model, std::vector<TokenAlternative> first_token) {
+    auto& attempt = scene.attempt(model, AttemptState::kDone, Purpose::kJudge);
+    attempt.tag = "label";
+    attempt.answer->first_token = std::move(first_token);
+    return attempt;
+  }
   /// What serves after this word of the model that was asked, and the step's reason.
   Step after(const Strategy& strategy, std::vector<TokenAlternative> first_token) {
     scene.attempts.clear();
-    scene.attempt(scene.weak, AttemptState::kDone, Purpose::kJudge).answer->first_token =
-        std::move(first_token);
+    grade_of(scene.weak, std::move(first_token));
     return scene.next(strategy);
   }
 };
@@ -407,7 +412,7 @@ TEST(CausalLlm, WhateverGoesWrongMeansStrongWithTheReason) {
   EXPECT_EQ(step.reason.code, "no_logprobs");
   EXPECT_THAT(step.reason.sentence, HasSubstr("asked gave no log-probabilities"));
   world.scene.attempts.clear();
-  world.scene.attempt(Configuration{"asked"}, AttemptState::kFailed, Purpose::kJudge);
+  world.scene.attempt(Configuration{"asked"}, AttemptState::kFailed, Purpose::kJudge).tag = "label";
   step = world.scene.next(*strategy);
   EXPECT_EQ(model_called(step), "strong");
   EXPECT_EQ(step.reason.code, "label_failed");
@@ -417,12 +422,15 @@ TEST(CausalLlm, WhateverGoesWrongMeansStrongWithTheReason) {
   step = world.scene.next(*strategy);
   EXPECT_EQ(model_called(step), "strong");
   EXPECT_EQ(step.reason.code, "label_not_asked");
+  world.scene.attempt(world.scene.reference, AttemptState::kDone);
+  EXPECT_TRUE(std::holds_alternative<Accept>(world.scene.next(*strategy).what)) << "what serves is no grade";
 }
 
 TEST(CausalLlm, TheWordIsNeverServedAndFailuresOfWhatServesGoOn) {
   const auto strategy = make("causal_llm", {{"weak_on_reference_failure", true}});
-  Scene scene;
-  scene.attempt(scene.weak, AttemptState::kDone, Purpose::kJudge).answer->first_token = {{"5", -.1}};
+  Labelled world;
+  auto& scene = world.scene;
+  world.grade_of(scene.weak, {{"5", -.1}});
   scene.attempt(scene.weak, AttemptState::kDone);
   auto step = scene.next(*strategy);
   ASSERT_TRUE(std::holds_alternative<Accept>(step.what));
