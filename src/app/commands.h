@@ -115,6 +115,15 @@ struct ReportFlags {
 };
 int report_command(const ReportFlags& flags);
 
+struct ContractFlags {
+  std::string url = "http://127.0.0.1:8787";
+  std::string route;
+  std::string key_env;
+  std::string turn;  ///< on or off: the kill switch; empty = only show
+  bool json = false;
+};
+int contract_command(const ContractFlags& flags);
+
 struct MemoryFlags {
   std::string action;  ///< list, show, forget, export, import
   std::string data_dir = "brevet-data";

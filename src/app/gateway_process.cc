@@ -6,6 +6,7 @@
 #include <atomic>
 #include <filesystem>
 #include <mutex>
+#include <random>
 
 #include "app/open_encoder.h"
 #include "base/log.h"
@@ -15,6 +16,7 @@
 #include "features/text_features.h"
 #include "gateway/admin_view.h"
 #include "gateway/baseline.h"
+#include "gateway/contract_gate.h"
 #include "gateway/make_admin_view.h"
 #include "gateway/recent_decisions.h"
 #include "gateway/shadow_runner.h"
@@ -137,6 +139,7 @@ class GatewayProcessImpl final : public GatewayProcess {
     return {};
   }
   Result<> set_up_features();
+  Result<> set_up_contracts();
   Result<> set_up_server();
   std::vector<MetricSample> learning_samples() const;
 
@@ -154,6 +157,7 @@ class GatewayProcessImpl final : public GatewayProcess {
   std::unique_ptr<EmbeddingPool> pool_;
   std::unique_ptr<EmbeddingPool> kept_pool_;  ///< pool_ behind a file
   std::unique_ptr<FeatureSource> features_;
+  std::unique_ptr<ContractGate> contracts_;
   std::unique_ptr<ShadowRunner> shadows_;
   std::unique_ptr<RequestFlow> flow_;
   std::unique_ptr<AdminView> admin_;
@@ -220,8 +224,30 @@ Result<> GatewayProcessImpl::set_up_features() {
   return {};
 }
 
+/// Coins that nobody outside can foresee; in replay those of the seed, so that a replay sees the same ones.
+CoinKey new_coin_key(bool secret, std::uint64_t seed) {
+  if (!secret) return {mix_bits(seed, 1), mix_bits(seed, 2)};
+  std::random_device device;
+  const auto bits = [&] { return (std::uint64_t{device()} << 32) | device(); };
+  const auto low = bits();
+  return {low, bits()};
+}
+
+Result<> GatewayProcessImpl::set_up_contracts() {
+  ContractGateOptions contracts;
+  if (options_.http) contracts.journal = options_.config.server.data_dir + "/contract.journal";
+  contracts.new_key = [secret = options_.http, seed = options_.config.seed] {
+    return new_coin_key(secret, seed);
+  };
+  auto gate = make_contract_gate(std::move(contracts), clock_);
+  if (!gate) return fail(gate.error());
+  contracts_ = std::move(*gate);
+  return {};
+}
+
 Result<> GatewayProcessImpl::set_up() {
   if (auto done = set_up_store(); !done) return done;
+  if (auto done = set_up_contracts(); !done) return done;
   if (auto done = set_up_features(); !done) return done;
   auto runtime = build_runtime(options_.config, resources_, clock_, runtime_options());
   if (!runtime) return fail(runtime.error());
@@ -233,6 +259,7 @@ Result<> GatewayProcessImpl::set_up() {
   parts.dials = &dials_;
   parts.baseline = &baseline_;
   parts.shadows = shadows_.get();
+  parts.contracts = contracts_.get();
   parts.new_decision_id = [this] { return ids_.next(clock_.now()); };
   parts.next_number = [this] { return next_number_.fetch_add(1, std::memory_order_relaxed); };
   flow_ = make_request_flow(std::move(parts));
@@ -286,6 +313,7 @@ std::vector<MetricSample> GatewayProcessImpl::learning_samples() const {
 Result<> GatewayProcessImpl::set_up_server() {
   AdminParts admin{*store_, recent_, ledger_};
   admin.shadows = shadows_.get();
+  admin.contracts = contracts_.get();
   admin.more_samples = [this] { return learning_samples(); };
   admin_ = make_admin_view(std::move(admin));
   ServerParts parts{*flow_, *admin_, *learner_, clock_, [this] { return runtime(); }};

@@ -307,6 +307,17 @@ int run(int argc, char** argv) {
   report_app->add_flag("--json", report.json, "Print the report as JSON");
   report_app->callback([&] { status = report_command(report); });
 
+  ContractFlags contract;
+  auto* contract_app = app.add_subcommand(
+      "contract", "What each route promises, what is certified now, what it saved, what is missing");
+  contract_app->add_option("--url", contract.url, "Address of the gateway");
+  contract_app->add_option("--route", contract.route, "One route only");
+  contract_app->add_option("--key-env", contract.key_env, "Environment variable with the client key");
+  contract_app->add_option("--turn", contract.turn, "off: the reference serves everything at once; on: go on")
+      ->check(CLI::IsMember({"on", "off"}));
+  contract_app->add_flag("--json", contract.json, "Print it as JSON");
+  contract_app->callback([&] { status = contract_command(contract); });
+
   MemoryFlags memory;
   auto* memory_app =
       app.add_subcommand("memory", "What is remembered (the gateway of the data folder must be stopped)");

@@ -1,9 +1,12 @@
 #include "app/runtime_builder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "app/paths.h"
 #include "app/route_router.h"
+#include "base/random.h"
 #include "catalog/model_catalogue.h"
 #include "catalog/prices.h"
 #include "upstream/recorded_model.h"
@@ -148,6 +151,43 @@ ModelLimits limits_of(const std::string& name, const ModelOptions& model) {
   return out;
 }
 
+/// The promise with everything that it stands on: another strategy, router or model is another version of it.
+ContractTerms contract_terms(const ContractConfig& config, const RouteOptions& route) {
+  ContractTerms out;
+  out.retain = config.retain;
+  out.confidence = config.confidence;
+  out.groups = config.groups;
+  out.check_share_min = config.check_share_min;
+  out.budget_share = config.budget_share;
+  out.thresholds = static_cast<std::size_t>(config.thresholds);
+  out.judge = config.judge;
+  out.auditor = config.auditor;
+  out.audit_share = config.audit_share;
+  out.outcome_timeout = config.outcome_timeout;
+  out.credit_max = config.credit_max > 0 ? config.credit_max : 10 / config.check_share_min;
+  out.alarm_run_length = static_cast<double>(config.false_alarm_every);
+  out.stop = config.stop;
+  std::string version = route.strategy + "|";
+  for (const auto& [name, value] : route.strategy_options) {
+    version += name + "=" + std::visit([](const auto& held) { return fmt::format("{}", held); }, value) + ";";
+  }
+  for (const auto& candidate : route.candidates) version += "|" + candidate;
+  if (!route.router.empty()) {
+    std::ifstream file(route.router, std::ios::binary);
+    std::ostringstream all;
+    all << file.rdbuf();
+    version += "|" + sha256_hex(all.str());
+  }
+  out.version = sha256_hex(version).substr(0, 16);
+  std::string key = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", out.retain, out.confidence,
+                                out.check_share_min, out.budget_share, out.thresholds, out.judge, out.auditor,
+                                out.audit_share, out.outcome_timeout.count(), out.credit_max,
+                                out.alarm_run_length, out.stop, out.version, route.reference);
+  for (const auto& group : out.groups) key += "," + group;
+  out.key = std::move(key);
+  return out;
+}
+
 Result<std::shared_ptr<const Route>> build_route(const std::string& name, const RouteOptions& options,
                                                  RouterFiles& routers,
                                                  const std::optional<std::string>& encoder_hash) {
@@ -202,6 +242,7 @@ Result<std::shared_ptr<const Route>> build_route(const std::string& name, const 
   route->learning.guides_tried_max = static_cast<std::size_t>(learning.guides_tried_max);
   route->learning.judge = learning.judge == "reference";
   route->learning.retry_after = learning.retry_after;
+  if (options.contract) route->contract = contract_terms(*options.contract, options);
   return std::shared_ptr<const Route>(std::move(route));
 }
 

@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "app/commands.h"
+#include "app/contract_text.h"
 #include "app/player.h"
 #include "app/report_text.h"
 #include "app/route_router.h"
@@ -185,6 +186,24 @@ int report_command(const ReportFlags& flags) {
   const auto answer = ask_for_object(flags.url, flags.key_env, "GET", path, "", flags.json);
   if (!answer) return complain(answer.error());
   if (!answer->shown) std::cout << report_text(answer->value);
+  return 0;
+}
+
+int contract_command(const ContractFlags& flags) {
+  if (!flags.turn.empty()) {
+    if (flags.route.empty()) {
+      return complain({ErrorKind::kCallerInvalid, "missing_key",
+                       "Name the route whose contract is to be turned.", "--route"},
+                      2);
+    }
+    const json::object body{{"route", flags.route}, {"on", flags.turn == "on"}};
+    const auto done = ask_gateway(flags.url, flags.key_env, "POST", "/v1/contract", json::serialize(body));
+    if (!done) return complain(done.error());
+  }
+  const auto path = flags.route.empty() ? std::string("/v1/contract") : "/v1/contract?route=" + flags.route;
+  const auto answer = ask_for_object(flags.url, flags.key_env, "GET", path, "", flags.json);
+  if (!answer) return complain(answer.error());
+  if (!answer->shown) std::cout << contract_text(answer->value);
   return 0;
 }
 

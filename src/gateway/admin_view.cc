@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "gateway/contract_report.h"
 #include "gateway/explain.h"
 #include "gateway/make_admin_view.h"
 #include "gateway/report.h"
@@ -38,6 +39,22 @@ class View final : public AdminView {
         rows.push_back(std::move(row));
     }
     co_return brevet::report_json(rows);
+  }
+
+  std::string contract_json(const ReportQuery& query) override {
+    std::vector<ContractState> states;
+    if (parts_.contracts) {
+      for (auto& state : parts_.contracts->states()) {
+        if (state.tenant == query.tenant && (query.route.empty() || state.route == query.route))
+          states.push_back(std::move(state));
+      }
+    }
+    return brevet::contract_json(states, parts_.ledger.snapshot());
+  }
+
+  Result<> set_contract_switch(const std::string& tenant, const std::string& route, bool on) override {
+    if (!parts_.contracts) return AdminView::set_contract_switch(tenant, route, on);
+    return parts_.contracts->set_switch(tenant, route, on);
   }
 
   std::string dry_run_json(const Decision& decision) const override {
@@ -104,6 +121,9 @@ class View final : public AdminView {
         add("brevet_shadows_refused_total", "Requests that were not shadowed, by reason.", true,
             {{"reason", name_of(static_cast<ShadowRefusal>(i))}}, static_cast<double>(counters.refused[i]));
       }
+    }
+    if (parts_.contracts) {
+      for (auto& sample : parts_.contracts->samples()) out.push_back(std::move(sample));
     }
     if (parts_.more_samples) {
       for (auto& sample : parts_.more_samples()) out.push_back(std::move(sample));

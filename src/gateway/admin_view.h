@@ -51,6 +51,13 @@ class AdminView {
   virtual Task<Result<std::vector<std::string>>> decisions_json(DecisionQuery query) = 0;
   /// JSON object: counts, cost with learning, agreement with intervals, what would have been saved.
   virtual Task<Result<std::string>> report_json(ReportQuery query) = 0;
+  /// JSON object of the tenant's contracts (contract_report.h).
+  virtual std::string contract_json(const ReportQuery&) { return R"({"schema":1,"contracts":[]})"; }
+  /// The kill switch of a contract; on disk when it returns. Errors: no_contract, log_write_failed.
+  virtual Result<> set_contract_switch(const std::string& tenant, const std::string& route, bool on) {
+    static_cast<void>(tenant), static_cast<void>(on);
+    return fail(ErrorKind::kCallerNotFound, "no_contract", "Route '" + route + "' has no contract.", "route");
+  }
   /// JSON object of a dry run's decision, which is stored nowhere: the form of decision_json plus
   /// "explanation", the sentences that a person reads in a terminal. Pure.
   virtual std::string dry_run_json(const Decision& decision) const = 0;

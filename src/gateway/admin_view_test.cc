@@ -40,7 +40,7 @@ struct Fixture {
   World world;
   FakeStore store;
   std::unique_ptr<AdminView> view =
-      make_admin_view({store, world.recent, world.ledger, world.shadows.get(), [] {
+      make_admin_view({store, world.recent, world.ledger, world.shadows.get(), world.contracts.get(), [] {
                          return std::vector<MetricSample>{{"brevet_more", "More.", false, {}, 1}};
                        }});
 };

@@ -170,6 +170,7 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
         co_await stop_pending(run);
         co_return Ending{DecisionState::kFailed, calls_exhausted(run)};
       }
+      if (auto instead = contract_before_calls(run, step)) co_return co_await serve_instead(run, *instead);
       count_vote(run, *calls);
       co_await make_calls(run, std::move(*calls), step.reason);
       if (run.began) {
@@ -191,6 +192,8 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
       if (accept->attempt < 0 || id >= decision.attempts.size() ||
           decision.attempts[id].state != AttemptState::kDone)
         break;
+      if (auto instead = contract_before_accept(run, *accept))
+        co_return co_await serve_instead(run, *instead);
       co_await stop_pending(run);
       decision.accepted = accept->attempt;
       if (accept->text) replace_text(run, *decision.attempts[id].answer, *accept->text);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "gateway/baseline.h"
+#include "gateway/flow_contract.h"
 #include "gateway/request_flow.h"
 
 namespace brevet::flow {
@@ -108,6 +109,7 @@ struct Run {
   bool began = false;                    ///< the client has the first event of a stream
   bool client_gone = false;
   bool time_told = false;  ///< the strategy has been asked since time was up
+  ContractRun contract = {};
 };
 
 /// How a strategy's work ended.

@@ -137,7 +137,9 @@ Task<std::shared_ptr<const ShadowResult>> run_shadow(Run& run, std::shared_ptr<c
   }
   if (route.store == StoreContent::kText) result->text = run.request->last_user_text();
 
-  const auto ending = co_await drive(run, *route.shadow_plan);
+  if (terms.check) co_await contract_check(run, parent, terms.check);
+  Ending ending{DecisionState::kServed, std::nullopt};
+  if (terms.may_learn) ending = co_await drive(run, *route.shadow_plan);
   account(run);
   decision.embedding.reset();
   decision.words.reset();

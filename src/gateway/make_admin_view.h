@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gateway/admin_view.h"
+#include "gateway/contract_gate.h"
 #include "gateway/money_ledger.h"
 #include "gateway/recent_decisions.h"
 #include "gateway/shadow_runner.h"
@@ -18,6 +19,7 @@ struct AdminParts {
   const RecentDecisions& recent;
   const MoneyLedger& ledger;
   const ShadowRunner* shadows = nullptr;
+  ContractGate* contracts = nullptr;
   /// What only app can see: learning, encoder and memory. Never blocks.
   std::function<std::vector<MetricSample>()> more_samples;
 };

@@ -42,6 +42,7 @@ class Flow final : public RequestFlow {
     choose_strategy(run);
     note_local_only(run);
     flow::open_decision(run);
+    flow::contract_begin(run);
     const bool known = run.route || runtime->models.contains(run.request->model);
     const bool place = known && parts_.outcomes.reserve();
     Ending ending;
@@ -69,13 +70,13 @@ class Flow final : public RequestFlow {
     choose_strategy(run);
     note_local_only(run);
     flow::open_decision(run);
-    decision.learn = false;
     if (!run.route) {
       const auto model = runtime->models.find(run.request->model);
       if (model == runtime->models.end()) co_return fail(unknown_model(*runtime, run.request->model));
       if (run.options.local_only && !model->second.local) co_return fail(not_local(model->second));
       decision.reason = {"named_model", fmt::format("{} answers: the request names it.", run.request->model)};
       decision.would_have = run.request->model;
+      decision.learn = false;
       co_return run.decision;
     }
     auto forced = co_await choose_fixed(run);
@@ -88,6 +89,12 @@ class Flow final : public RequestFlow {
       if (!step) co_return fail(std::move(step.error()));
       decision.reason = step->reason;
       decision.would_have = std::get<Calls>(step->what).calls.front().configuration.key();
+      flow::contract_begin(run);
+      if (auto instead = flow::contract_would(run, *step)) {
+        decision.reason = std::move(instead->reason);
+        decision.would_have = instead->configuration.key();
+      }
+      flow::contract_let_go(run);
       if (run.route->mode == RouteMode::kObserve) {
         decision.reason.sentence += fmt::format(" (Observe mode: {} answers until routing is switched on.)",
                                                 run.route->reference.key());
@@ -98,6 +105,7 @@ class Flow final : public RequestFlow {
       run.evidence.neighbours =
           run.snapshot->nearest(decision.partition, *run.features.embedding, kNeighboursShown);
     }
+    decision.learn = false;
     flow::account(run);
     set_skill(run);
     set_baseline(run, nullptr);
@@ -266,6 +274,7 @@ class Flow final : public RequestFlow {
         flow::count_vote(run, calls);
         const auto& call = calls.calls.front();
         run.decision->would_have = call.configuration.key();
+        (void)flow::contract_would(run, *step);
         *fixed = Fixed{
             route.reference,
             {"observe",
@@ -380,10 +389,16 @@ class Flow final : public RequestFlow {
       decision.reason = {ending.error->code, ending.error->message};
     flow::account(run);
     std::optional<ShadowTicket> ticket;
+    std::shared_ptr<const ContractCheck> check;
     if (run.route) {
       set_skill(run);
       set_baseline(run, decision.served());
-      if (place) ticket = admit_shadow(run);
+      check = flow::contract_finish(run);
+      if (check) {
+        ticket = parts_.shadows->check(shadow_candidate(run), learns_from(run));
+      } else if (place) {
+        ticket = admit_shadow(run);
+      }
       decision.draws = run.draws.log();
     }
     auto answers = flow::take_answers(decision);
@@ -423,7 +438,7 @@ class Flow final : public RequestFlow {
         answers[i].body = {};
         parent->attempts[i].answer = std::move(answers[i]);
       }
-      ShadowWork work{run.runtime, run.request, std::move(parent)};
+      ShadowWork work{run.runtime, run.request, std::move(parent), std::move(check)};
       parts_.shadows->start(*std::move(ticket), std::move(work), *this, executor);
     }
   }
@@ -475,18 +490,25 @@ class Flow final : public RequestFlow {
     if (!parts_.shadows || !decision.learn || decision.state != DecisionState::kServed ||
         decision.accepted < 0)
       return std::nullopt;
-    // What is learned is of the weak model and the reference; another candidate's answer says nothing of
-    // either.
-    // Neither does what several answers were made into.
-    auto served = decision.served()->configuration;
-    served.guide.clear();
-    if (served != run.route->weak && served != run.route->reference) return std::nullopt;
-    if (run.text_replaced || decision.served()->purpose != Purpose::kServe) return std::nullopt;
+    if (!learns_from(run)) return std::nullopt;
     if (run.request->hash.empty() || run.route->shadow_plan->not_applicable(*run.view)) return std::nullopt;
+    return parts_.shadows->admit(shadow_candidate(run), run.draws);
+  }
+
+  /// What is learned is of the weak model and the reference; another candidate's answer says nothing of
+  /// either, nor does what several answers were made into.
+  static bool learns_from(const Run& run) {
+    const auto* attempt = run.decision->served();
+    auto served = attempt->configuration;
+    served.guide.clear();
+    return (served == run.route->weak || served == run.route->reference) && !run.text_replaced &&
+           attempt->purpose == Purpose::kServe;
+  }
+
+  static ShadowCandidate shadow_candidate(Run& run) {
     if (!run.evidence.exact)
-      run.evidence.exact.emplace(run.snapshot->find_exact(decision.partition, run.request->hash));
-    return parts_.shadows->admit({*run.runtime, *run.route, *run.request, decision, *run.evidence.exact},
-                                 run.draws);
+      run.evidence.exact.emplace(run.snapshot->find_exact(run.decision->partition, run.request->hash));
+    return {*run.runtime, *run.route, *run.request, *run.decision, *run.evidence.exact};
   }
 
   FlowParts parts_;

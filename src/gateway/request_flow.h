@@ -42,6 +42,8 @@ struct RequestOptions {
 /// Supplies the current snapshot; implemented by learning, a constant in tests.
 using SnapshotSource = std::function<SnapshotPtr()>;
 
+class ContractGate;
+struct ContractCheck;
 class ShadowRunner;
 class MoneyLedger;
 class RecentDecisions;
@@ -64,15 +66,18 @@ struct FlowParts {
   ShareDials* dials = nullptr;
   BaselineEstimator* baseline = nullptr;
   CallTimes* call_times = nullptr;
-  Comparer* comparer = nullptr;  ///< null: answers are compared each time
+  Comparer* comparer = nullptr;       ///< null: answers are compared each time
+  ContractGate* contracts = nullptr;  ///< null: routes promise nothing
 };
 
 /// What the budget allows a shadow, and what it spent.
 struct ShadowTerms {
   ShadowTerms() = default;
 
-  bool may_write_guide = true;  ///< false: a guide would cost more than the budget has left
-  Cost spent;                   ///< set at the end, unknown included
+  bool may_write_guide = true;                 ///< false: a guide would cost more than the budget has left
+  bool may_learn = true;                       ///< false: only `check` is wanted
+  std::shared_ptr<const ContractCheck> check;  ///< what a contract must know of the request
+  Cost spent;                                  ///< set at the end, unknown included
 };
 
 class RequestFlow {

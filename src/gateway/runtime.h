@@ -12,6 +12,7 @@
 #include "domain/configuration.h"
 #include "features/embedding_pool.h"
 #include "gateway/capabilities.h"
+#include "gateway/contract_terms.h"
 #include "strategy/strategy.h"
 #include "upstream/model_client.h"
 
@@ -78,6 +79,7 @@ struct Route {
   std::optional<Microseconds> deadline = {};
   /// That 95% of requests should keep: with an answer in hand no further call is begun that would likely end later.
   std::optional<Microseconds> latency_p95 = {};
+  std::optional<ContractTerms> contract;  ///< empty: nothing is promised
 };
 
 struct Model {

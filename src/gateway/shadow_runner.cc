@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <unordered_set>
@@ -152,10 +153,78 @@ class Runner final : public ShadowRunner {
     return ticket;
   }
 
+  bool hold(const Route& route) override {
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_) return refuse_locked(ShadowRefusal::kStopping), false;
+      if (waiting_ >= route.learning.queue_max) return refuse_locked(ShadowRefusal::kQueueFull), false;
+      ++waiting_;
+    }
+    if (outcomes_.reserve()) return true;
+    std::lock_guard lock(mutex_);
+    --waiting_;
+    notify_locked();
+    return refuse_locked(ShadowRefusal::kNoPlace), false;
+  }
+
+  void let_go() override {
+    outcomes_.release();
+    std::lock_guard lock(mutex_);
+    --waiting_;
+    notify_locked();
+  }
+
+  ShadowTicket check(const ShadowCandidate& candidate, bool may_learn) override {
+    const auto& decision = candidate.decision;
+    const auto& learning = candidate.route.learning;
+    const bool weak_served = decision.served()->configuration != candidate.route.reference;
+    const auto& known = candidate.remembered;
+    const bool due = known && known->status == SkillStatus::kStrongOnly &&
+                     decision.time - known->last_tried >= learning.retry_after;
+    ShadowTicket ticket;
+    ticket.flight = hash_bytes(decision.partition.key(), hash_bytes(candidate.request.hash));
+    ticket.tenant = decision.tenant;
+    ticket.route = decision.route;
+    ticket.parallel_max = std::max<std::size_t>(1, learning.parallel_max);
+    // What serving found out anyway is learned as well; going on to guides is learning's own affair and
+    // budget.
+    ticket.may_learn = may_learn && !weak_served && (!known || due);
+    if (ticket.may_learn) {
+      std::lock_guard lock(mutex_);
+      ticket.may_learn = flights_.insert(ticket.flight).second;
+    }
+    LearningBudget budget;
+    budget.share = learning.budget_share;
+    budget.allowance = learning.allowance;
+    if (ticket.may_learn) {
+      ticket.may_write_guide = learning.guides;
+      ticket.booked = worst_case(candidate, weak_served, learning.guides);
+      if (!ledger_.book(ticket.tenant, ticket.route, budget, ticket.booked)) {
+        std::lock_guard lock(mutex_);
+        flights_.erase(ticket.flight);
+        ticket.may_learn = false;
+      }
+    }
+    if (!ticket.may_learn) {
+      // The same request may be checked several times at once: each has a seat of its own.
+      ticket.flight = mix_bits(ticket.flight, decision.number);
+      ticket.may_write_guide = false;
+      ticket.booked = worst_case(candidate, weak_served, false);
+      budget.share = kNoBudget;
+      budget.unpriced_allowance = std::numeric_limits<std::uint64_t>::max();
+      (void)ledger_.book(ticket.tenant, ticket.route, budget, ticket.booked);
+    }
+    std::lock_guard lock(mutex_);
+    ++counters_.admitted;
+    return ticket;
+  }
+
   void start(ShadowTicket ticket, ShadowWork work, RequestFlow& flow,
              asio::any_io_executor executor) override {
     auto item = std::make_shared<Item>();
     item->terms.may_write_guide = ticket.may_write_guide;
+    item->terms.may_learn = ticket.may_learn;
+    item->terms.check = work.check;
     item->ticket = std::move(ticket);
     item->work = std::move(work);
     item->flow = &flow;
@@ -225,6 +294,7 @@ class Runner final : public ShadowRunner {
 
  private:
   static constexpr std::chrono::seconds kCancelPatience{5};
+  static constexpr double kNoBudget = 1e30;
 
   struct Item {
     ShadowTicket ticket;

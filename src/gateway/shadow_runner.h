@@ -27,6 +27,7 @@
 namespace brevet {
 
 class RequestFlow;
+struct ContractCheck;
 
 enum class ShadowRefusal {
   kKnown,         ///< remembered and not due
@@ -57,6 +58,7 @@ struct ShadowTicket {
   std::string route;
   std::optional<Money> booked;
   bool may_write_guide = true;
+  bool may_learn = true;  ///< false: only for a contract
   std::size_t parallel_max = 1;
 };
 
@@ -72,6 +74,7 @@ struct ShadowWork {
   RuntimePtr runtime;
   std::shared_ptr<const ChatRequest> request;
   std::shared_ptr<const Decision> parent;
+  std::shared_ptr<const ContractCheck> check = nullptr;
 };
 
 class ShadowRunner {
@@ -79,6 +82,13 @@ class ShadowRunner {
   virtual ~ShadowRunner() = default;
   /// A ticket means: booked, place taken, single flight entered; it must go to start().
   virtual std::optional<ShadowTicket> admit(const ShadowCandidate& candidate, Draws& draws) = 0;
+  /// For a contract, before its coin: takes a place in the queue and one of the OutcomeSink, so that a coin
+  /// that falls is followed by its shadow. Given back by let_go() or used by check().
+  virtual bool hold(const Route& route) = 0;
+  virtual void let_go() = 0;
+  /// A ticket on the place held, whatever is remembered and whatever the learning budget says: the contract
+  /// paces its own checks. `may_learn`: memory learns from it as well, where admit() would have let it.
+  virtual ShadowTicket check(const ShadowCandidate& candidate, bool may_learn) = 0;
   virtual void start(ShadowTicket ticket, ShadowWork work, RequestFlow& flow,
                      asio::any_io_executor executor) = 0;
   virtual ShadowCounters counters() const = 0;

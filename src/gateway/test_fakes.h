@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/contract_gate.h"
 #include "gateway/money_ledger.h"
 #include "gateway/recent_decisions.h"
 #include "gateway/request_flow.h"
@@ -240,6 +241,7 @@ struct World {
   MoneyLedger ledger;
   RecentDecisions recent;
   std::unique_ptr<ShadowRunner> shadows = make_shadow_runner(ledger, outcomes);
+  std::unique_ptr<ContractGate> contracts = *make_contract_gate({{}, [] { return CoinKey{11, 12}; }}, clock);
   std::uint64_t numbers = 0;
   Route route;
   std::unique_ptr<RequestFlow> flow;
@@ -261,6 +263,7 @@ struct World {
     parts.next_number = [this] { return ++numbers; };
     parts.ledger = &ledger;
     parts.recent = &recent;
+    parts.contracts = contracts.get();
     flow = make_request_flow(std::move(parts));
   }
   void use(std::string_view strategy, OptionValues options = {}) {

@@ -124,7 +124,11 @@ class ContractImpl final : public Contract {
     open.version = group.serving.number;
     open.challenger_version = group.challenger ? group.challenger->number : 0;
     LedgerStep& step = open.step;
-    step.p = std::max(risky ? event.shadow_if_risky : event.shadow_if_reference, group.floor);
+    // What no position gives away needs no comparison, and its estimate is known.
+    const bool never = event.position == kNeverRisky && event.challenger_position == kNeverRisky;
+    step.p = never && !risky
+                 ? Probability{}
+                 : std::max(risky ? event.shadow_if_risky : event.shadow_if_reference, group.floor);
     step.p = std::min(step.p, Probability{Probability::kOne});
     step.prediction =
         std::clamp(event.prediction, fixed_near(options_.prediction_min), fixed_near(1 - options_.retain));

@@ -111,14 +111,17 @@ class Server final : public GatewayServer {
     const bool chat_path = path == "/chat/completions";
     const bool known = chat_path || path == "/models" || starts("/models/") || path == "/route" ||
                        path == "/decisions" || starts("/decisions/") || path == "/feedback" ||
-                       path == "/report";
+                       path == "/report" || path == "/contract";
     if (!known) return unknown_path(exchange, std::string(path));
     auto client = keys()->identify(request.headers);
     if (!client) return refuse(exchange, client.error());
     exchange.client = std::move(*client);
 
-    if (chat_path || path == "/route" || path == "/feedback") {
-      exchange.endpoint = chat_path ? "chat_completions" : path == "/route" ? "route" : "feedback";
+    if (chat_path || path == "/route" || path == "/feedback" || (path == "/contract" && post)) {
+      exchange.endpoint = chat_path             ? "chat_completions"
+                          : path == "/route"    ? "route"
+                          : path == "/contract" ? "contract"
+                                                : "feedback";
       if (!post) return wrong_method(exchange, "POST");
       const auto type = net::find_header(request.headers, "content-type");
       // A page in a browser may send a body without any type to another origin, unasked; programs and curl
@@ -133,12 +136,17 @@ class Server final : public GatewayServer {
       }
       if (chat_path) return chat(exchange, request);
       if (path == "/route") return dry_run(exchange, request);
+      if (path == "/contract") return switch_contract(exchange, request);
       return feedback(exchange, request);
     }
-    exchange.endpoint = starts("/models") ? "models" : path == "/report" ? "report" : "decisions";
+    exchange.endpoint = starts("/models")     ? "models"
+                        : path == "/report"   ? "report"
+                        : path == "/contract" ? "contract"
+                                              : "decisions";
     if (!get) return wrong_method(exchange, "GET");
     if (starts("/models")) return models(exchange, std::string(path));
     if (path == "/report") return report(exchange);
+    if (path == "/contract") return contract(exchange);
     return decisions(exchange, std::string(path));
   }
 
@@ -511,6 +519,26 @@ class Server final : public GatewayServer {
     auto found = co_await parts_.admin.report_json(std::move(query));
     if (!found) co_return co_await refuse(exchange, found.error());
     co_await respond(exchange, 200, std::move(*found));
+  }
+
+  Task<void> contract(Exchange& exchange) {
+    ReportQuery query;
+    query.tenant = exchange.client.tenant;
+    query.route = query_value(exchange.request.target, "route").value_or("");
+    std::string body = parts_.admin.contract_json(query);
+    co_await respond(exchange, 200, std::move(body));
+  }
+
+  /// {"route": NAME, "on": true|false}: the kill switch.
+  Task<void> switch_contract(Exchange& exchange, net::HttpRequest& request) {
+    auto parsed = wire::parse_contract_switch(request.body);
+    if (!parsed) co_return co_await refuse(exchange, parsed.error());
+    auto done = parts_.admin.set_contract_switch(exchange.client.tenant, parsed->route, parsed->on);
+    if (!done) co_return co_await refuse(exchange, done.error());
+    std::string body = R"({"route":)";
+    wire::append_json_string(body, parsed->route);
+    body += parsed->on ? R"(,"on":true})" : R"(,"on":false})";
+    co_await respond(exchange, 200, std::move(body));
   }
 
   const ServerParts parts_;

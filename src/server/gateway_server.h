@@ -6,7 +6,8 @@
 //   GET  /v1/decisions/{id}     GET /v1/decisions?limit=&route=
 //   POST /v1/feedback           on disk before it answers
 //   GET  /v1/report?route=      counts, money and agreement of the tenant
-//   GET  /health, /health/liveness, /health/readiness, /metrics      without a key; none calls a model
+//   GET  /v1/contract?route=    promise, what is certified, what is missing; POST {"route", "on"} is the kill
+//   switch GET  /health, /health/liveness, /health/readiness, /metrics      without a key; none calls a model
 //
 // Request headers: authorization or x-api-key, x-request-id, x-session-id, x-brevet-force: reference,
 // x-brevet-learn: on|off, x-brevet-store: on|off, x-brevet-local-only: on|off (or true|false), x-brevet-tags.

@@ -435,5 +435,27 @@ TEST(Feedback, ReadsOrRefuses) {
   }
 }
 
+TEST(ContractSwitch, NamesARouteAndSaysOnOrOff) {
+  const auto good = parse_contract_switch(R"({"route":"auto","on":false})");
+  ASSERT_TRUE(good);
+  EXPECT_EQ(good->route, "auto");
+  EXPECT_FALSE(good->on);
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "bad_json"},
+      {"[]", "wrong_type"},
+      {R"({"on":true})", "missing_field"},
+      {R"({"route":"auto"})", "missing_field"},
+      {R"({"route":"auto","on":"no"})", "wrong_type"},
+      {R"({"route":7,"on":true})", "wrong_type"},
+      {R"({"route":"auto","on":true,"off":1})", "unknown_field"},
+      {R"({"route":"auto","on":true,"on":false})", "bad_json"},
+  };
+  for (const auto& [body, code] : cases) {
+    const auto result = parse_contract_switch(body);
+    ASSERT_FALSE(result) << body;
+    EXPECT_EQ(result.error().code, code) << body;
+  }
+}
+
 }  // namespace
 }  // namespace brevet::wire

@@ -165,4 +165,12 @@ struct FeedbackBody {
 };
 Result<FeedbackBody> parse_feedback(std::string_view body);
 
+/// Body of POST /v1/contract.
+struct ContractSwitchBody {
+  std::string route;
+  bool on = true;
+};
+/// {"route": NAME, "on": BOOL}. Errors: bad_json, json_too_deep, wrong_type, missing_field, unknown_field.
+Result<ContractSwitchBody> parse_contract_switch(std::string_view body);
+
 }  // namespace brevet::wire

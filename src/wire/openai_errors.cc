@@ -193,4 +193,39 @@ int http_status_of(ErrorKind kind) {
   return 500;
 }
 
+Result<ContractSwitchBody> parse_contract_switch(std::string_view body) {
+  std::string text(body);
+  JsonDocument document;
+  const auto element = document.read(text);
+  if (!element) {
+    return invalid(element.error().too_deep ? "json_too_deep" : "bad_json",
+                   "The switch is not usable JSON: " + element.error().reason + ".", {});
+  }
+  dom::object root;
+  if (element->get(root)) return invalid("wrong_type", "The switch must be a JSON object.", {});
+  if (const auto twice = duplicate_key(root)) {
+    std::string key(twice->substr(0, 200));
+    return invalid("bad_json", "The switch has the key `" + key + "` twice; send it once.", key);
+  }
+  ContractSwitchBody out;
+  bool has_on = false;
+  for (const auto field : root) {
+    std::string_view string;
+    if (field.key == "route") {
+      if (field.value.get(string)) return invalid("wrong_type", "`route` must be a string.", "route");
+      out.route.assign(string);
+    } else if (field.key == "on") {
+      if (field.value.get(out.on)) return invalid("wrong_type", "`on` must be true or false.", "on");
+      has_on = true;
+    } else {
+      std::string key(field.key.substr(0, 200));
+      return invalid("unknown_field", "The switch has no field `" + key + "`; it takes route and on.", key);
+    }
+  }
+  if (out.route.empty()) return invalid("missing_field", "`route` is missing: the name of a route.", "route");
+  if (!has_on)
+    return invalid("missing_field", "`on` is missing: false lets the reference serve everything.", "on");
+  return out;
+}
+
 }  // namespace brevet::wire
