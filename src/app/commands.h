@@ -86,7 +86,8 @@ struct EvalFlags {
   bool transfer = true;
   bool decisions = true;
   bool encoder = true;
-  std::string encoder_file;  ///< of a static encoder; empty = the full one
+  std::string encoder_file;    ///< of a static encoder; empty = the full one
+  std::string static_encoder;  ///< of one that strategies with `inputs=static` read beside it; may be empty
   int bootstrap = 1000;
   int threads = 0;  ///< 0 = one per core
   std::string work;

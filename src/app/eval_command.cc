@@ -17,6 +17,7 @@
 #include "eval/report_html.h"
 #include "eval/report_json.h"
 #include "eval/report_table.h"
+#include "features/static_encoder.h"
 
 namespace brevet {
 namespace {
@@ -180,6 +181,11 @@ int eval_command(const EvalFlags& flags) {
     auto opened = open_kept_embedding(flags.encoder_file, pool, options->cache_folder);
     if (!opened) return complain(opened.error());
     embedding = std::move(*opened);
+  }
+  if (!flags.static_encoder.empty()) {
+    auto beside = read_static_encoder(flags.static_encoder);
+    if (!beside) return complain(beside.error(), 2);
+    options->static_encoder = std::move(*beside);
   }
   Progress progress;
   options->progress = [&](const std::string& what, std::size_t done, std::size_t all,

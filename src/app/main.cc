@@ -243,6 +243,10 @@ int run(int argc, char** argv) {
                      "Do not show single questions and decisions in the report");
   eval_app->add_flag("!--no-encoder", eval.encoder, "Without embeddings");
   eval_app
+      ->add_option("--static-encoder", eval.static_encoder,
+                   "File of a static encoder for strategies with inputs=static, beside the other one")
+      ->check(CLI::ExistingFile);
+  eval_app
       ->add_option("--encoder", eval.encoder_file, "File of a static encoder; without it the full encoder")
       ->check(CLI::ExistingFile);
   eval_app->add_option("--bootstrap", eval.bootstrap, "Bootstrap rounds")->check(CLI::Range(0, 1'000'000));
