@@ -236,7 +236,7 @@ class Routers(unittest.TestCase):
                            (good.replace("ROUTER", "nowhere.router"), "router_unreadable"),
                            (good.replace("ROUTER", "good.router").replace("weak:", "other:").replace("[weak", "[other"),
                             "router_models_mismatch"),
-                           (CONFIG.replace("KIND", "rar").replace("ROUTER", "good.router").replace(", threshold: 0.5", ""),
+                           (CONFIG.replace("KIND", "random_mixture").replace("ROUTER", "good.router").replace(", threshold: 0.5", ""),
                             "router_not_read"),
                            (good.replace(', router: "ROUTER"', ""), "router_missing")):
             status, _, error = check(text)
