@@ -15,6 +15,9 @@
 
 namespace brevet::config {
 
+/// Strategies inside each other, as deep as a route runs them; deeper is a mistake, or meant to be one.
+inline constexpr int kComposedDepthMax = 4;
+
 /// Keeps the first error, with file and line. Values that came from the environment are never shown.
 class Reader {
  public:

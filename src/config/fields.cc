@@ -207,9 +207,6 @@ void read_strategy(Reader& reader, const YAML::Node& node, const std::string& ke
   }
 }
 
-/// As deep as a route runs them; deeper is a mistake, or meant to be one.
-constexpr int kComposedDepthMax = 4;
-
 std::vector<std::string> read_candidates(Reader& reader, const YAML::Node& node, const std::string& key,
                                          int depth, RouteOptions& route);
 

@@ -306,6 +306,37 @@ routes:
       "bad_value", {"deeper than 4"});
 }
 
+TEST(Config, NoStrategyIsInsideItself) {
+  bad(kModels + "routes: {auto: {candidates: [{name: self_consistency, as: v, candidates: [v]}, large]}}",
+      "bad_value", {"strategy v", "inside itself"});
+  bad(kModels +
+          "routes: {auto: {candidates: [{name: blended, as: a, candidates: [small, {name: blended, as: b, "
+          "candidates: [small, a]}]}, large]}}",
+      "bad_value", {"inside itself"});
+  // Named one after the other instead of written inside each other, five deep.
+  bad(kModels +
+          "routes: {auto: {candidates: [{name: blended, as: a, candidates: [small, b]}, {name: blended, as: "
+          "b, candidates: [small, c]}, {name: blended, as: c, candidates: [small, d]}, {name: blended, as: "
+          "d, candidates: [small, e]}, {name: blended, as: e, candidates: [small]}, large]}}",
+      "bad_value", {"deeper than 4"});
+  // A strategy asked as a judge could ask itself.
+  bad(kModels +
+          "routes: {auto: {candidates: [{name: blender, as: panel, judge: panel, candidates: [small, "
+          "large]}, large]}}",
+      "unknown_model", {"panel", "judge"});
+  bad(kModels + "routes: {auto: {strategy: {name: blender, fuser: nobody}, candidates: [small, large]}}",
+      "unknown_model", {"nobody", "fuser"});
+  bad(kModels +
+          "routes: {auto: {strategy: {name: blender, judge: \"small|t=cot\"}, candidates: [small, large]}}",
+      "unknown_model", {"small|t=cot"});
+  const auto config = parse_config(
+      kModels +
+          "routes: {auto: {strategy: {name: blender, judge: small, fuser: reference}, candidates: "
+          "[small, large]}}",
+      "test.yaml");
+  EXPECT_TRUE(config) << config.error().message;
+}
+
 TEST(Config, Contradictions) {
   bad(kModels + "routes:\n  auto:\n    candidates: [small]\n", "contradictory",
       {"test.yaml:6:", "only one entry"});

@@ -204,6 +204,34 @@ class Validator {
     return model != config_.models.end() && model->second.local;
   }
 
+  /// How deep strategies nest below this one, itself counted; stops one beyond what is allowed, so it ends
+  /// where a strategy is inside itself too.
+  int depth_of(const RouteOptions& route, const std::string& as, int above) const {
+    int deepest = above + 1;
+    if (deepest > kComposedDepthMax) return deepest;
+    for (const auto& text : route.composed.at(as).candidates) {
+      const auto parsed = Configuration::parse(text);
+      if (!parsed || !route.composed.contains(parsed->model)) continue;
+      deepest = std::max(deepest, depth_of(route, parsed->model, above + 1));
+      if (deepest > kComposedDepthMax) break;
+    }
+    return deepest;
+  }
+
+  /// Models that a strategy asks beside its candidates (a judge, a fuser, a grader). They answer a prompt of
+  /// the strategy's own, so a transform would be recorded and not applied, and a strategy could ask itself.
+  void check_asked(const std::string& name, const char* key,
+                   const std::map<std::string, OptionScalar>& options) {
+    for (const char* const option : {"model", "judge", "fuser"}) {
+      const auto given = options.find(option);
+      const auto* model = given == options.end() ? nullptr : std::get_if<std::string>(&given->second);
+      if (!model || model->empty() || *model == "reference" || config_.models.count(*model)) continue;
+      fail_at({"routes", name, key}, "unknown_model",
+              "`routes." + name + "." + key + "` has a strategy that asks the model " + *model + " as its " +
+                  option + ", which is not under `models`" + known_names(*model, names_of(config_.models)));
+    }
+  }
+
   bool check_composed(const std::string& name, RouteOptions& route) {
     for (auto& [as, composed] : route.composed) {
       const auto where = "`routes." + name + ".candidates";
@@ -225,6 +253,14 @@ class Validator {
         fail_at({"routes", name, "candidates"}, "contradictory",
                 where + "` has the strategy " + as + ", whose reference is not among its candidates");
       }
+      check_asked(name, "candidates", composed.strategy_options);
+    }
+    for (const auto& [as, composed] : route.composed) {
+      if (depth_of(route, as, 0) <= kComposedDepthMax) continue;
+      fail_at({"routes", name, "candidates"}, "bad_value",
+              "`routes." + name + ".candidates` has the strategy " + as +
+                  " inside itself, or nests strategies deeper than " + std::to_string(kComposedDepthMax));
+      return false;
     }
     return true;
   }
@@ -264,15 +300,7 @@ class Validator {
                   ".reference` is also the first, cheapest candidate; list candidates cheapest first and "
                   "name the strong one");
     }
-    // A strategy may ask a model beside the candidates, which its option of this name says.
-    if (const auto asked = route.strategy_options.find("model"); asked != route.strategy_options.end()) {
-      const auto* model = std::get_if<std::string>(&asked->second);
-      if (model && !model->empty() && !config_.models.count(*model)) {
-        fail_at({"routes", name, "strategy"}, "unknown_model",
-                where + ".strategy` asks the model " + *model + ", which is not under `models`" +
-                    known_names(*model, names_of(config_.models)));
-      }
-    }
+    check_asked(name, "strategy", route.strategy_options);
     if (route.strategy.empty())
       fail_at({"routes", name, "strategy"}, "bad_value", where + ".strategy` is empty");
     if (route.local_only && std::none_of(route.candidates.begin(), route.candidates.end(),
@@ -325,7 +353,7 @@ class Validator {
              "cannot be kept with store: none, because then no request may be compared after it was "
              "served; use store: hash");
     }
-    const bool reference_elsewhere = !config_.models[route.reference].local;
+    const bool reference_elsewhere = !is_local(route, route.reference);
     if (route.local_only && reference_elsewhere) {
       refuse("retain", "speaks of the quality of " + route.reference +
                            ", which local_only never lets answer; make it local, or leave one of both out");

@@ -148,6 +148,64 @@ TEST(Composed, AClientThatHangsUpStopsEveryCallAndPaysForWhatItHad) {
   EXPECT_EQ(started->decision->cost.amount->pico_usd, 3 * 500);
 }
 
+/// Under a deadline calls run beside the flow: the one that streams must have stopped before the request
+/// ends, or it goes on in memory that is gone.
+void hang_up_within_a_stream(World& world) {
+  world.route.deadline = std::chrono::seconds(60);
+  auto gate = std::make_shared<Gate>(world.context);
+  world.weak->fallback.gate = gate;
+  world.weak->fallback.gate_after = 1;
+  auto request = World::request();
+  request->stream = true;
+  FakeSink sink(world.outcomes);
+  const auto started = world.start(request, sink);
+  ASSERT_EQ(sink.log.size(), 2U) << "begun, and one event";
+  ASSERT_FALSE(started->decision);
+  started->stop.emit(asio::cancellation_type::terminal);
+  world.poll();
+  ASSERT_TRUE(started->decision);
+  const auto& decision = *started->decision;
+  EXPECT_EQ(decision.state, DecisionState::kCancelled);
+  EXPECT_EQ(decision.error->code, "client_gone");
+  EXPECT_EQ(world.weak->stopped_calls, 1);
+  ASSERT_EQ(decision.attempts.size(), 1U);
+  EXPECT_EQ(decision.attempts[0].state, AttemptState::kCancelled);
+  EXPECT_EQ(decision.cost.amount->pico_usd, 500) << "what it had cost is accounted";
+  gate->open();
+  world.poll();
+  EXPECT_EQ(sink.log.size(), 2U);
+}
+
+TEST(Composed, AClientThatHangsUpWithinAStreamUnderADeadlineStopsTheCall) {
+  World world;
+  world.use("always_weak");
+  hang_up_within_a_stream(world);
+}
+
+TEST(Composed, AClientThatHangsUpWithinAStreamFromInsideStopsTheCall) {
+  World world;
+  compose(world, "either", "blended", {}, {"weak"});
+  use_candidates(world, "either", "strong");
+  world.use("always_weak");
+  hang_up_within_a_stream(world);
+}
+
+TEST(Composed, AStrategyInsideItselfComesToAnEnd) {
+  // A configuration cannot say this; whoever builds a route by hand can.
+  Voters world;
+  compose(world, "voters", "self_consistency", {{"samples", std::int64_t{2}}, {"at_once", std::int64_t{2}}},
+          {"voters"});
+  auto decision = world.serve(World::request());
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  EXPECT_EQ(decision->served()->configuration.key(), "strong");
+  EXPECT_EQ(decision->attempts[0].error->code, "composed_too_deep");
+  EXPECT_EQ(world.weak->calls.size(), 0U);
+  RequestOptions options;
+  options.local_only = true;
+  decision = world.serve(World::request(), options);
+  EXPECT_EQ(decision->error->code, "no_local_model");
+}
+
 TEST(Composed, LosersAreStoppedAndAccounted) {
   Voters world;
   auto slow = says("40");

@@ -241,12 +241,7 @@ Task<void> call_directly(Run& run, Call call, const Reason& reason) {
     Calls one;
     one.calls.push_back(std::move(call));
     co_await make_calls(run, std::move(one), reason);
-    while (!run.pending.empty()) {
-      co_await wait_for_one(run);
-      const auto state = co_await asio::this_coro::cancellation_state;
-      if (cancelled(state)) co_await stop_pending(run);
-      if (time_is_up(run)) co_await stop_late(run);
-    }
+    co_await see_through(run);
     co_return;
   }
   auto prepared = prepare(run, std::move(call), reason);
@@ -330,6 +325,19 @@ Task<void> wait_for_one(Run& run) {
     if (cancelled(cancellation)) break;
   }
   run.upstream += run.parts.clock.steady() - before;
+}
+
+Task<void> see_through(Run& run) {
+  while (!run.pending.empty()) {
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (cancelled(state)) {
+      co_await stop_pending(run);
+    } else if (time_is_up(run)) {
+      co_await stop_late(run);
+    } else {
+      co_await wait_for_one(run);
+    }
+  }
 }
 
 Task<void> stop_pending(Run& run) {

@@ -65,6 +65,12 @@ Within within_of(const Run& parent, Call call) {
 }
 
 Task<Ending> work(Run* run) {
+  if (run->depth > kComposedDepthMax) {
+    co_return Ending{DecisionState::kFailed,
+                     Error{ErrorKind::kInternal, "composed_too_deep",
+                           fmt::format("'{}' is a strategy inside more than {} others.", run->composed->name,
+                                       kComposedDepthMax - 1)}};
+  }
   if (run->candidates.empty()) {
     co_return Ending{
         DecisionState::kFailed,
@@ -106,6 +112,7 @@ Task<CallOutcome> call_composed(Run& parent, std::shared_ptr<const Composed> com
           parent.root().draws.fork(place)};
   run.parent = &parent;
   run.place = place;
+  run.depth = parent.depth + 1;
   run.composed = composed;
   run.shown_as = parent.shown_as ? parent.shown_as : call.configuration;
   run.within = within_of(parent, std::move(call));

@@ -46,6 +46,19 @@ bool another_would_be_late(Run& run) {
   return usual && elapsed + *usual > *run.route->latency_p95;
 }
 
+/// Bytes are with the client: this attempt is the answer, whole or cut.
+Ending ending_of_stream(Run& run) {
+  auto& decision = *run.decision;
+  const auto& attempt = decision.attempts.back();
+  if (attempt.state == AttemptState::kDone) {
+    decision.accepted = attempt.id;
+    return {DecisionState::kServed, std::nullopt};
+  }
+  if (run.client_gone || attempt.state == AttemptState::kCancelled)
+    return {DecisionState::kCancelled, client_gone()};
+  return {DecisionState::kFailed, attempt.error};
+}
+
 /// The answer stays whose it was, with what it cost, and says something else.
 void replace_text(Run& run, Answer& answer, const std::string& text) {
   if (answer.text == text) return;
@@ -154,6 +167,7 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
       run.time_told = true;
       run.view->out_of_time = true;
       co_await stop_late(run);
+      if (run.began) co_return ending_of_stream(run);  // its first byte came before it was stopped
     }
     run.view->calls_left = run.root().calls_left;
     if (another_would_be_late(run)) run.view->out_of_time = true;
@@ -174,15 +188,9 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
       count_vote(run, *calls);
       co_await make_calls(run, std::move(*calls), step.reason);
       if (run.began) {
-        // Bytes are with the client: this attempt is the answer, whole or cut.
-        const auto& attempt = decision.attempts.back();
-        if (attempt.state == AttemptState::kDone) {
-          decision.accepted = attempt.id;
-          co_return Ending{DecisionState::kServed, std::nullopt};
-        }
-        const bool gone = run.client_gone || attempt.state == AttemptState::kCancelled;
-        co_return Ending{gone ? DecisionState::kCancelled : DecisionState::kFailed,
-                         gone ? client_gone() : attempt.error};
+        // Whoever hangs up ends the wait and not the call, which writes to this run until it has stopped.
+        co_await see_through(run);
+        co_return ending_of_stream(run);
       }
     } else if (std::holds_alternative<Wait>(step.what)) {
       if (run.pending.empty()) break;

@@ -86,6 +86,7 @@ struct Run {
   std::shared_ptr<const Composed> composed;
   Within within;
   std::uint64_t place = 0;  ///< keys its draws
+  int depth = 0;            ///< of composed candidates around it
   Configuration weak, reference;
   /// What the client is told of a stream that begins inside.
   std::optional<Configuration> shown_as;
@@ -127,6 +128,8 @@ Task<Result<Step>> first_calls(Run& run, const Strategy& strategy);
 Task<void> make_calls(Run& run, Calls calls, const Reason& reason);
 Task<void> wait_for_one(Run& run);
 bool time_is_up(Run& run);
+/// Waits until nothing is pending; what is when the client hangs up or time is up is stopped.
+Task<void> see_through(Run& run);
 /// Stops everything pending and waits until it has stopped, so that its cost is known.
 Task<void> stop_pending(Run& run);
 /// Likewise because time is up; composed candidates are left to settle with what they have.

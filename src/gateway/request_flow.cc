@@ -251,12 +251,13 @@ class Flow final : public RequestFlow {
         only, {"local_only", fmt::format("{} answers: the request must stay on this machine.", only.key())}};
   }
 
-  static bool is_local(const Run& run, const Configuration& configuration) {
+  static bool is_local(const Run& run, const Configuration& configuration, int depth = 0) {
     const auto composed = run.route->composed.find(configuration.model);
     if (composed != run.route->composed.end()) {
       const auto& inside = composed->second->candidates;
-      return std::any_of(inside.begin(), inside.end(),
-                         [&](const Configuration& candidate) { return is_local(run, candidate); });
+      return depth < kComposedDepthMax &&
+             std::any_of(inside.begin(), inside.end(),
+                         [&](const Configuration& candidate) { return is_local(run, candidate, depth + 1); });
     }
     const auto found = run.runtime->models.find(configuration.model);
     return found != run.runtime->models.end() && found->second.local;
