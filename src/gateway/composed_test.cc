@@ -347,6 +347,188 @@ TEST(Composed, ALocalOnlyRequestReachesOnlyLocalModelsInside) {
   EXPECT_EQ(world.weak->calls.size(), 1U);
 }
 
+TEST(Composed, AShadowOfALocalOnlyRequestStaysHereToo) {
+  Voters world;
+  world.middle = std::make_shared<FakeModel>("middle-2026");
+  // Both sides are local in part: what is called inside depends on the request.
+  compose(world, "side", "blended", {}, {"weak", "middle"});
+  compose(world, "panel", "blended", {}, {"weak", "strong"});
+  use_candidates(world, "side", "panel");
+  world.use("always_strong");
+  world.learn();
+  world.weak->scripts.clear();
+  RequestOptions options;
+  options.local_only = true;
+  const auto decision =
+      world.sync(world.flow->run(world.runtime(true), World::request(), options, world.sink));
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  world.poll();
+  EXPECT_EQ(world.middle->calls.size(), 0U);
+  EXPECT_EQ(world.strong->calls.size(), 0U);
+  EXPECT_TRUE(world.outcomes.shadows.empty()) << "the local part says nothing of the whole";
+}
+
+TEST(Composed, AShadowThatIsToldToStayHereDoes) {
+  World world;
+  world.learn();
+  const auto runtime = world.runtime();
+  const auto parent = world.serve(World::request());
+  world.poll();
+  ASSERT_EQ(world.weak->calls.size(), 1U) << "its shadow asked weak";
+  auto told = std::make_shared<Decision>(*parent);
+  told->attempts[0].answer->text = "42";
+  ShadowTerms terms;
+  terms.local_only = true;
+  (void)world.sync(world.flow->shadow(runtime, World::request(), told, terms));
+  EXPECT_EQ(world.weak->calls.size(), 1U) << "weak is elsewhere";
+}
+
+/// A search whose first call was answered, and whose reference cannot be reached.
+TEST(ServeWeak, NeverServesWhatAStrategyAskedForItself) {
+  World world;
+  world.route.when_reference_unreachable = WhenUnreachable::kServeWeak;
+  world.use("tree_of_thoughts");
+  world.strong->fallback.fails = ErrorKind::kProviderUnavailable;
+  world.weak->fallback.text = "The answer is 42.";
+  world.weak->scripts = {says("```")};  // nothing that could be read as a step
+  const auto decision = world.serve(World::request());
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  EXPECT_EQ(decision->reason.code, "reference_unreachable");
+  EXPECT_THAT(world.sink.log, ElementsAre("whole weak The answer is 42."));
+  EXPECT_TRUE(world.weak->calls.back().messages.empty()) << "asked what the client asked";
+}
+
+TEST(ServeWeak, IsHeldByTheDeadlineAndByTheCallsOfTheRoute) {
+  World world;
+  world.route.when_reference_unreachable = WhenUnreachable::kServeWeak;
+  world.strong->fallback.fails = ErrorKind::kProviderUnavailable;
+  world.route.calls_max = 1;
+  EXPECT_EQ(world.serve(World::request())->state, DecisionState::kFailed);
+  EXPECT_EQ(world.weak->calls.size(), 0U);
+  world.route.calls_max = 2;
+  EXPECT_EQ(world.serve(World::request())->reason.code, "reference_unreachable");
+  EXPECT_EQ(world.weak->calls.size(), 1U);
+  world.route.deadline = std::chrono::milliseconds(100);
+  world.strong->on_call = [&](const ModelCall&, Script script) {
+    world.clock.advance(std::chrono::milliseconds(101));
+    return script;
+  };
+  EXPECT_EQ(world.serve(World::request())->state, DecisionState::kFailed);
+  EXPECT_EQ(world.weak->calls.size(), 1U) << "time was up";
+}
+
+TEST(ServeWeak, TheRoutesOwnDeadlineIsNoUnreachableReference) {
+  World world;
+  world.route.when_reference_unreachable = WhenUnreachable::kServeWeak;
+  world.route.deadline = std::chrono::milliseconds(100);
+  world.strong->fallback.gate = std::make_shared<Gate>(world.context);
+  world.strong->on_call = [&](const ModelCall&, Script script) {
+    world.clock.advance(std::chrono::milliseconds(101));
+    return script;
+  };
+  const auto decision = world.serve(World::request());
+  EXPECT_EQ(decision->error->code, "deadline_exceeded");
+  EXPECT_EQ(world.weak->calls.size(), 0U);
+}
+
+TEST(Deadline, ServesTheAnswerThatThereIs) {
+  World world;
+  world.route.deadline = std::chrono::milliseconds(100);
+  // The held answer is doubtful, and there is no time to ask the reference as well.
+  world.use("adaptive", {{"min_agreement", 0.75}, {"outcomes_min", std::int64_t{1}}});
+  world.snapshot->expected.p_agree = 0.5;
+  world.snapshot->expected.outcomes = 50;
+  world.snapshot->knows_after = true;
+  world.weak->fallback.logprob = -0.9;
+  world.weak->on_call = [&](const ModelCall&, Script script) {
+    world.clock.advance(std::chrono::milliseconds(101));
+    return script;
+  };
+  const auto decision = world.serve(World::request());
+  ASSERT_EQ(decision->state, DecisionState::kServed);
+  EXPECT_EQ(decision->reason.code, "deadline_served");
+  EXPECT_THAT(world.sink.log, ElementsAre("whole weak The answer is 42."));
+  EXPECT_EQ(world.strong->calls.size(), 0U);
+}
+
+TEST(Learning, ASampleIsNotWhatWeakAnswersAlone) {
+  World world;
+  world.use("self_consistency",
+            {{"samples", std::int64_t{2}}, {"at_once", std::int64_t{2}}, {"agreement_min", 1.0}});
+  world.learn();
+  world.weak->scripts = {says("41"), says("40")};
+  world.weak->fallback.text = world.strong->fallback.text = "42";
+  const auto decision = world.serve(World::request());
+  EXPECT_EQ(decision->served()->configuration.key(), "strong");
+  world.poll();
+  ASSERT_EQ(world.outcomes.shadows.size(), 1U);
+  EXPECT_EQ(world.outcomes.shadows[0]->weak_alone, Verdict::kSame);
+  ASSERT_EQ(world.weak->calls.size(), 3U) << "asked again, alone";
+  EXPECT_EQ(world.weak->calls[2].purpose, Purpose::kLearn);
+  EXPECT_FALSE(world.weak->calls[2].temperature);
+}
+
+TEST(Learning, AVotedAnswerTeachesNothingOfWeak) {
+  World world;
+  world.use("self_consistency", {{"samples", std::int64_t{2}}, {"at_once", std::int64_t{2}}});
+  world.learn();
+  world.route.learning.spot_check_share = 1;
+  const auto decision = world.serve(World::request());
+  EXPECT_EQ(decision->served()->configuration.key(), "weak");
+  world.poll();
+  EXPECT_EQ(world.strong->calls.size(), 0U) << "no spot check of what several answers elected";
+}
+
+TEST(Learning, AShadowHasTimeAndCallsOfItsOwn) {
+  World world;
+  world.route.deadline = std::chrono::milliseconds(100);
+  world.route.calls_max = 1;
+  world.learn({{"write_guides", true}});
+  world.strong->fallback.text = "42";
+  int calls = 0;
+  world.weak->on_call = [&](const ModelCall&, Script script) {
+    world.clock.advance(std::chrono::milliseconds(101));
+    script.text = ++calls == 1 ? "41" : "42";
+    return script;
+  };
+  (void)world.serve(World::request());
+  world.poll();
+  ASSERT_EQ(world.outcomes.shadows.size(), 1U);
+  EXPECT_TRUE(world.outcomes.shadows[0]->weak_alone_known);
+  EXPECT_EQ(world.outcomes.shadows[0]->weak_alone, Verdict::kDifferent);
+  EXPECT_EQ(world.strong->calls.size(), 2U) << "it came to the guide";
+}
+
+TEST(Baseline, APromptOfOurOwnSaysNothingOfTheClients) {
+  // Fused from two drafts: the fuser read them too, and the reference would not have.
+  Voters world;
+  compose(world, "panel", "blender", {{"rank", std::string("agreement")}, {"fuse", std::int64_t{2}}},
+          {"weak", "strong"});
+  use_candidates(world, "panel", "strong");
+  world.weak->scripts.clear();
+  world.strong->on_call = [](const ModelCall& call, Script script) {
+    if (!call.messages.empty()) script.input_tokens = 5'000;
+    return script;
+  };
+  const auto decision = world.serve(World::request());
+  EXPECT_EQ(decision->served()->configuration.key(), "panel");
+  ASSERT_TRUE(decision->baseline.amount);
+  EXPECT_LT(decision->baseline.amount->pico_usd, 5'000 * world.strong->price_in);
+}
+
+TEST(Transform, AddsItsBytesOnceThroughAComposedCandidate) {
+  World alone;
+  use_candidates(alone, "weak|t=cot", "strong");
+  alone.use("always_weak");
+  const auto added = alone.serve(World::request())->served()->prompt_bytes_added;
+  ASSERT_GT(added, 0U);
+  World world;
+  compose(world, "either", "blended", {}, {"weak"});
+  use_candidates(world, "either|t=cot", "strong");
+  world.use("always_weak");
+  EXPECT_EQ(world.serve(World::request())->served()->prompt_bytes_added, added);
+}
+
 TEST(Transform, ReasonsAndServesTheAnswerAlone) {
   World world;
   use_candidates(world, "weak|t=cot", "strong");

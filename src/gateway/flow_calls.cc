@@ -81,8 +81,11 @@ Prepared prepare(Run& run, Call call, const Reason& reason) {
   attempt.id = out.attempt;
   attempt.configuration = call.configuration;
   attempt.tag = call.tag;
+  if (call.sample && attempt.tag.empty()) attempt.tag = fmt::format("sample {}", *call.sample);
   if (run.parent) take_from_outside(run.within, call);
   attempt.purpose = call.purpose;
+  run.own_prompt.push_back(!call.messages.empty());
+  run.own_usage.push_back(!call.messages.empty());
   auto& root = run.root();
   bool stream =
       run.sink && call.delivery == Delivery::kStream && run.request->stream && call.messages.empty();

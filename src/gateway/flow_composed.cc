@@ -154,8 +154,11 @@ Task<CallOutcome> call_composed(Run& parent, std::shared_ptr<const Composed> com
     result.cost = cost_of(decision.attempts);
     result.latency = latency;
     result.first_token = served.first_token;
-    parent.decision->attempts[static_cast<std::size_t>(attempt)].prompt_bytes_added +=
+    // What this call was asked to add is in it already: every call inside was given it too.
+    parent.decision->attempts[static_cast<std::size_t>(attempt)].prompt_bytes_added =
         served.prompt_bytes_added;
+    if (run.text_replaced || run.own_usage[static_cast<std::size_t>(decision.accepted)])
+      parent.own_usage[static_cast<std::size_t>(attempt)] = true;
     out.outcome = std::move(result);
   } else {
     ModelFailure failure;

@@ -153,6 +153,48 @@ void open_decision(Run& run) {
   }
 }
 
+namespace {
+
+Task<Ending> accept_attempt(Run& run, Accept accept, Reason reason) {
+  if (auto instead = contract_before_accept(run, accept)) co_return co_await serve_instead(run, *instead);
+  co_await stop_pending(run);
+  auto& decision = *run.decision;
+  const auto id = static_cast<std::size_t>(accept.attempt);
+  decision.accepted = accept.attempt;
+  if (accept.text) replace_text(run, *decision.attempts[id].answer, *accept.text);
+  decision.reason = reason.code == kAsCalled ? run.called_because[id] : std::move(reason);
+  co_return Ending{DecisionState::kServed, std::nullopt};
+}
+
+/// The newest answer to the client's own prompt, -1 if there is none.
+int newest_answer(const Run& run) {
+  const auto& attempts = run.decision->attempts;
+  for (auto it = attempts.rbegin(); it != attempts.rend(); ++it) {
+    if (it->state == AttemptState::kDone && it->answer && it->purpose == Purpose::kServe &&
+        !run.own_prompt[static_cast<std::size_t>(it->id)])
+      return it->id;
+  }
+  return -1;
+}
+
+/// For a strategy that would call further although time is up.
+Task<Ending> settle_late(Run& run) {
+  const int id = newest_answer(run);
+  if (id < 0) co_return Ending{DecisionState::kFailed, late()};
+  const auto& attempt = run.decision->attempts[static_cast<std::size_t>(id)];
+  Reason reason{
+      "deadline_served",
+      fmt::format("Served by {}, the newest answer that there was when the route's deadline passed.",
+                  attempt.configuration.key())};
+  run.decision->steps.push_back(reason);
+  Accept accept;
+  accept.attempt = id;
+  auto ending = co_await accept_attempt(run, std::move(accept), std::move(reason));
+  co_return ending;
+}
+
+}  // namespace
+
 Task<Ending> drive(Run& run, const Strategy& strategy) {
   auto& decision = *run.decision;
   const Turn turn{*run.view, run.evidence, decision.attempts, *run.snapshot};
@@ -179,7 +221,7 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
       co_await answer_need(run, std::move(*need));
     } else if (auto* calls = std::get_if<Calls>(&step.what)) {
       if (calls->calls.empty()) break;
-      if (run.time_told) co_return Ending{DecisionState::kFailed, late()};
+      if (run.time_told) co_return co_await settle_late(run);
       if (static_cast<int>(calls->calls.size()) > run.root().calls_left) {
         co_await stop_pending(run);
         co_return Ending{DecisionState::kFailed, calls_exhausted(run)};
@@ -195,18 +237,13 @@ Task<Ending> drive(Run& run, const Strategy& strategy) {
     } else if (std::holds_alternative<Wait>(step.what)) {
       if (run.pending.empty()) break;
       co_await wait_for_one(run);
-    } else if (const auto* accept = std::get_if<Accept>(&step.what)) {
+    } else if (auto* accept = std::get_if<Accept>(&step.what)) {
       const auto id = static_cast<std::size_t>(accept->attempt);
       if (accept->attempt < 0 || id >= decision.attempts.size() ||
           decision.attempts[id].state != AttemptState::kDone)
         break;
-      if (auto instead = contract_before_accept(run, *accept))
-        co_return co_await serve_instead(run, *instead);
-      co_await stop_pending(run);
-      decision.accepted = accept->attempt;
-      if (accept->text) replace_text(run, *decision.attempts[id].answer, *accept->text);
-      decision.reason = step.reason.code == kAsCalled ? run.called_because[id] : std::move(step.reason);
-      co_return Ending{DecisionState::kServed, std::nullopt};
+      auto ending = co_await accept_attempt(run, std::move(*accept), std::move(step.reason));
+      co_return ending;
     } else {
       co_await stop_pending(run);
       decision.reason = step.reason;

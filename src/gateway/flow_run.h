@@ -80,6 +80,10 @@ struct Run {
   std::vector<Reason> called_because;
   /// For each attempt whether a prompt transform was put into it.
   std::vector<bool> transformed;
+  /// For each attempt whether it was asked a prompt of our own; it is no answer to the client.
+  std::vector<bool> own_prompt;
+  /// For each attempt whether its usage is that of a prompt of our own, of its own or inside it.
+  std::vector<bool> own_usage;
 
   // Of a composed candidate; empty at the root.
   Run* parent = nullptr;

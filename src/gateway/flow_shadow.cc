@@ -24,6 +24,13 @@ std::uint64_t guide_number(const std::string& name) {
   return parsed.ec == std::errc{} && parsed.ptr == name.data() + name.size() ? id : 0;
 }
 
+/// Calls of a shadow, those inside composed candidates among them: weak alone, with each guide and with a new
+/// one, the guide, what a contract asks for; and for each answer a judge and its auditor, in both orders.
+int calls_max(const Route& route) {
+  const auto answers = static_cast<int>(route.learning.guides_tried_max) + 4;
+  return answers * (route.calls_max + 4);
+}
+
 bool done(const Attempt& attempt) {
   return attempt.state == AttemptState::kDone && attempt.answer;
 }
@@ -52,6 +59,10 @@ void read_weak_alone(const Answer& answer, Verdict verdict, ShadowResult& result
 /// What the plan's attempts and comparisons say, in the words of memory.
 void read_attempts(const Run& run, const Decision& parent, ShadowResult& result) {
   const auto& weak = run.route->weak;
+  const auto is_weak = [&](Configuration candidate) {
+    candidate.guide = weak.guide;
+    return candidate == weak;
+  };
   if (run.view->weak_answer) read_weak_alone(*run.view->weak_answer, verdict_on(run, kWeakAnswer), result);
   for (const auto& attempt : run.decision->attempts) {
     if (!done(attempt)) continue;
@@ -71,7 +82,7 @@ void read_attempts(const Run& run, const Decision& parent, ShadowResult& result)
       guide.decision_id = parent.id;
       guide.created = run.parts.clock.now();
       result.new_guide = std::move(guide);
-    } else if (attempt.purpose == Purpose::kLearn && attempt.configuration.model == weak.model) {
+    } else if (attempt.purpose == Purpose::kLearn && is_weak(attempt.configuration)) {
       if (attempt.configuration.guide == weak.guide) {
         read_weak_alone(*attempt.answer, verdict_on(run, attempt.id), result);
       } else if (const auto id = guide_number(attempt.configuration.guide)) {
@@ -114,6 +125,9 @@ Task<std::shared_ptr<const ShadowResult>> run_shadow(Run& run, std::shared_ptr<c
   }
 
   make_view(run);
+  // Nobody waits for it, and each of its calls may be what the whole of a request may be.
+  run.deadline.reset();
+  run.calls_left = calls_max(route);
   run.view->may_write_guide = route.learning.guides && terms.may_write_guide;
   run.view->served_answer = &*served->answer;
   run.view->served_by = &served->configuration;
@@ -122,7 +136,10 @@ Task<std::shared_ptr<const ShadowResult>> run_shadow(Run& run, std::shared_ptr<c
   if (remembered) run.view->served_skill = &*remembered;
   if (!run.view->spot_check) {
     for (const auto& attempt : parent->attempts) {
-      if (attempt.configuration == route.weak && done(attempt)) run.view->weak_answer = &*attempt.answer;
+      // A sample, a draft or a verdict of weak is not what it answers alone.
+      if (attempt.configuration == route.weak && done(attempt) && attempt.purpose == Purpose::kServe &&
+          attempt.tag.empty())
+        run.view->weak_answer = &*attempt.answer;
     }
   }
 

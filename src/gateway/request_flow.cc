@@ -125,10 +125,12 @@ class Flow final : public RequestFlow {
     RequestOptions options;
     options.tenant = parent->tenant;
     options.session = parent->session;
+    options.local_only = terms.local_only;
     Run run{parts_,        runtime, std::move(request),           std::move(options),
             route->second, nullptr, std::make_shared<Decision>(), Draws(runtime->seed, number)};
     run.decision->number = number;
     run.strategy = run.route->strategy;
+    note_local_only(run);
     run.snapshot = parts_.snapshot();
     co_return co_await flow::run_shadow(run, std::move(parent), terms);
   }
@@ -233,6 +235,10 @@ class Flow final : public RequestFlow {
                               route.name, all_able ? "" : " that can take it (" + left_out + ")"),
                   "x-brevet-local-only");
     }
+    if (run.options.local_only && !all_local_inside(run)) {
+      // What the local part of a strategy answers says nothing of the whole.
+      run.decision->learn = false;
+    }
     const bool all = run.candidates.size() == route.candidates.size();
     if (all) return std::optional<Fixed>{};
     // Learning would send it to who cannot take it, or elsewhere.
@@ -261,6 +267,15 @@ class Flow final : public RequestFlow {
     }
     const auto found = run.runtime->models.find(configuration.model);
     return found != run.runtime->models.end() && found->second.local;
+  }
+
+  /// Whether everything inside the route's composed candidates runs on this machine.
+  static bool all_local_inside(const Run& run) {
+    return std::all_of(run.route->composed.begin(), run.route->composed.end(), [&](const auto& composed) {
+      const auto& inside = composed.second->candidates;
+      return std::all_of(inside.begin(), inside.end(),
+                         [&](const Configuration& candidate) { return is_local(run, candidate); });
+    });
   }
 
   Task<Ending> serve_routed(Run& run) {
@@ -307,7 +322,9 @@ class Flow final : public RequestFlow {
     const auto& attempts = run.decision->attempts;
     for (auto it = attempts.rbegin(); it != attempts.rend(); ++it) {
       if (it->configuration != run.route->reference) continue;
+      // The route's own deadline says nothing of the reference.
       const bool unreachable = it->state == AttemptState::kFailed && it->error &&
+                               it->error->code != "deadline_exceeded" &&
                                (it->error->kind == ErrorKind::kProviderUnavailable ||
                                 it->error->kind == ErrorKind::kProviderTimeout);
       return unreachable ? &*it->error : nullptr;
@@ -332,14 +349,20 @@ class Flow final : public RequestFlow {
                               route.reference.key(), unreachable->code, unreachable->message)};
     // A shadow would compare with a reference that is not there.
     run.decision->learn = false;
+    bool weak_failed = false;
     for (const auto& attempt : run.decision->attempts) {
-      if (attempt.configuration.model != route.weak.model || attempt.purpose != Purpose::kServe) continue;
-      if (attempt.state != AttemptState::kDone) co_return ending;
+      // What a strategy asked by a prompt of its own is no answer to the client.
+      if (attempt.configuration.model != route.weak.model || attempt.purpose != Purpose::kServe ||
+          run.own_prompt[static_cast<std::size_t>(attempt.id)])
+        continue;
+      weak_failed |= attempt.state != AttemptState::kDone;
+      if (attempt.state != AttemptState::kDone) continue;
       run.decision->steps.push_back(reason);
       run.decision->reason = std::move(reason);
       run.decision->accepted = attempt.id;
       co_return Ending{DecisionState::kServed, std::nullopt};
     }
+    if (weak_failed || flow::time_is_up(run) || run.calls_left <= 0) co_return ending;
     auto second = co_await serve_one(run, route.weak, std::move(reason));
     if (second.state == DecisionState::kFailed && !run.began) {
       // What the client must know is that the reference is away; that weak failed too is in the decision.
@@ -439,7 +462,7 @@ class Flow final : public RequestFlow {
         answers[i].body = {};
         parent->attempts[i].answer = std::move(answers[i]);
       }
-      ShadowWork work{run.runtime, run.request, std::move(parent), std::move(check)};
+      ShadowWork work{run.runtime, run.request, std::move(parent), std::move(check), run.options.local_only};
       parts_.shadows->start(*std::move(ticket), std::move(work), *this, executor);
     }
   }
@@ -477,7 +500,9 @@ class Flow final : public RequestFlow {
           std::max<std::int64_t>(1, *usage.output_tokens - static_cast<std::int64_t>(reasoned));
     }
     // A prompt of our own says nothing of the client's.
-    if (served && served->purpose != Purpose::kServe) usage.input_tokens.reset();
+    const bool own = served && (run.text_replaced || served->purpose != Purpose::kServe ||
+                                run.own_usage[static_cast<std::size_t>(served->id)]);
+    if (own) usage.input_tokens.reset();
     auto estimate =
         parts_.baseline->estimate(route.name, decision.partition.reference,
                                   model == run.runtime->models.end() ? nullptr : model->second.client.get(),
@@ -503,7 +528,8 @@ class Flow final : public RequestFlow {
     auto served = attempt->configuration;
     served.guide.clear();
     return (served == run.route->weak || served == run.route->reference) && !run.text_replaced &&
-           attempt->purpose == Purpose::kServe;
+           attempt->purpose == Purpose::kServe && !attempt->tag.starts_with("sample ") &&
+           !run.own_usage[static_cast<std::size_t>(attempt->id)];
   }
 
   static ShadowCandidate shadow_candidate(Run& run) {

@@ -75,6 +75,7 @@ struct ShadowTerms {
   ShadowTerms() = default;
 
   bool may_write_guide = true;                 ///< false: a guide would cost more than the budget has left
+  bool local_only = false;                     ///< the request must stay on this machine, so its shadow too
   bool may_learn = true;                       ///< false: only `check` is wanted
   std::shared_ptr<const ContractCheck> check;  ///< what a contract must know of the request
   Cost spent;                                  ///< set at the end, unknown included

@@ -225,6 +225,7 @@ class Runner final : public ShadowRunner {
     item->terms.may_write_guide = ticket.may_write_guide;
     item->terms.may_learn = ticket.may_learn;
     item->terms.check = work.check;
+    item->terms.local_only = work.local_only;
     item->ticket = std::move(ticket);
     item->work = std::move(work);
     item->flow = &flow;

@@ -75,6 +75,7 @@ struct ShadowWork {
   std::shared_ptr<const ChatRequest> request;
   std::shared_ptr<const Decision> parent;
   std::shared_ptr<const ContractCheck> check = nullptr;
+  bool local_only = false;  ///< the request must stay on this machine
 };
 
 class ShadowRunner {

@@ -189,6 +189,7 @@ void Metrics::decided(const Decision& decision) {
     failed_call = true;
     const auto kind = attempt.error->kind;
     unreachable |= (kind == ErrorKind::kProviderUnavailable || kind == ErrorKind::kProviderTimeout) &&
+                   attempt.error->code != "deadline_exceeded" &&
                    attempt.configuration.key() == decision.partition.reference;
   }
   if (const auto* served = decision.served(); served != nullptr && decision.state == DecisionState::kServed) {
