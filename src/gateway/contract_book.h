@@ -55,8 +55,9 @@ struct Group {
   double spent_total = 0;
   std::uint64_t comparisons = 0;
   std::uint64_t agreed = 0, cannot_tell = 0;
-  std::uint64_t refused_credit = 0, refused_certificate = 0;  ///< by this process, before a seat was taken
-  Probability floor;                                          ///< last declared
+  /// By this process, before a seat was taken; by its reason.
+  std::map<std::string, std::uint64_t, std::less<>> refused;
+  Probability floor;            ///< last declared
   std::uint64_t resume_at = 0;  ///< number from which learning is tried again, where it was stopped
   LearningStop stop = LearningStop::kGoesOn;
   double moment_sum = 0;  ///< of squared surplus, over `moment_n` comparisons

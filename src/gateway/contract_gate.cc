@@ -23,7 +23,10 @@ using contract::Entry;
 using contract::EntryKind;
 using contract::Group;
 
-constexpr const char* kMagic = "BREVET-CONTRACT 1\n";
+/// A journal is replayed by the arithmetic that wrote it alone.
+std::string magic() {
+  return fmt::format("BREVET-CONTRACT {}\n", kContractArithmetic);
+}
 /// Seats whose outcome has not come in time are booked out so many at a time, so that no request pays for
 /// many.
 constexpr std::size_t kExpiredAtOnce = 64;
@@ -33,6 +36,15 @@ constexpr std::uint64_t kWorthEvery = 100;
 constexpr std::size_t kPairsMin = 100;
 /// Requests over which learning must pay back, and after which it is tried again where it did not.
 constexpr double kHorizon = 20'000;
+/// What a report counts of each refusal.
+constexpr std::pair<std::uint64_t GroupReport::*, Refusal> kRefusals[] = {
+    {&GroupReport::refused_credit, Refusal::kNoCredit},
+    {&GroupReport::refused_certificate, Refusal::kNotCertified},
+    {&GroupReport::refused_drift, Refusal::kDriftAlarm},
+    {&GroupReport::refused_model, Refusal::kModelChanged},
+    {&GroupReport::refused_switch, Refusal::kSwitchedOff},
+    {&GroupReport::refused_coins, Refusal::kCoinsRefuted},
+};
 
 std::string_view next_tag(std::string_view& tags) {
   const auto comma = tags.find(',');
@@ -111,7 +123,7 @@ class Gate final : public ContractGate {
 
   Result<> read() {
     if (options_.journal.empty()) return {};
-    auto opened = FramedLog::open(options_.journal, kMagic);
+    auto opened = FramedLog::open(options_.journal, magic());
     if (!opened) return fail(opened.error());
     log_ = std::move(opened->log);
     torn_bytes_ = opened->torn_bytes;
@@ -200,6 +212,7 @@ class Gate final : public ContractGate {
     admitted.shadow_if_risky = probability_of(odds.if_risky);
     admitted.shadow_if_reference = probability_of(position == kNeverRisky ? 0 : odds.if_reference);
     admitted.judged = !route.contract->judge.empty();
+    admitted.answered = question.decided;
     admitted.audit = probability_of(admitted.judged ? route.contract->audit_share : 1);
     entries.push_back(event(*book, admitted));
     if (!write(entries)) return unwritable();
@@ -207,6 +220,7 @@ class Gate final : public ContractGate {
       if (&entry != &entries.back()) (void)book->apply(entry, plan_of(*route.contract));
     }
     const auto admission = book->contract->admit(admitted);
+    if (admission.alarm) note_alarm(*book, group_number);
 
     ContractSeat out = seat;
     if (seat.reason.empty()) {
@@ -224,8 +238,7 @@ class Gate final : public ContractGate {
     out.probability = admission.probability.value();
     if (out.risky) out.reason.clear(), out.sentence.clear();
     if (question.risky && !question.checkable) ++book->uncheckable;
-    group.refused_credit += question.refused == code_of(Refusal::kNoCredit) ? 1 : 0;
-    group.refused_certificate += question.refused == code_of(Refusal::kNotCertified) ? 1 : 0;
+    if (!question.refused.empty()) ++group.refused[std::string(question.refused)];
 
     const double shadow_cost = !out.shadow ? 0 : out.risky ? 1 : asked.risky_cost;
     group.reference_total += 1;
@@ -275,13 +288,24 @@ class Gate final : public ContractGate {
     if (group.comparisons % kWorthEvery == 0) look_at_worth(*book, seat.group);
   }
 
+  void answered(const ContractSeat& seat) override {
+    std::lock_guard lock(mutex_);
+    auto* book = find(seat);
+    if (!book) return;
+    SettleEvent settled;
+    settled.number = seat.number;
+    settled.group = seat.group;
+    settled.reference = 1;
+    book_outcome(*book, settled);
+  }
+
   void expire(const ContractSeat& seat) override {
     std::lock_guard lock(mutex_);
     auto* book = find(seat);
     if (!book) return;
     book->waited_for.erase(seat.number);
     book->groups[seat.group].asked.erase(seat.number);
-    (void)write_and_apply(*book, {event(*book, ExpireEvent{seat.number, seat.group, false})});
+    book_expiry(*book, {seat.number, seat.group, false});
   }
 
   void outside(const Route& route, std::string_view tenant) override {
@@ -391,17 +415,24 @@ class Gate final : public ContractGate {
     // An outcome that is not on disk is not booked: it would be lost by a restart, and the bytes would
     // differ.
     if (!write({entry})) return;
-    const auto answer = book.contract->settle(settled);
-    if (answer.alarm) {
-      spdlog::warn(
-          "route {}: what is served fell below the contract; the reference serves until it is certified "
-          "again",
-          book.route);
-      auto& group = book.groups[settled.group];
-      group.pairs.clear();
-      group.stop = LearningStop::kGoesOn;
-      group.resume_at = 0;
-    }
+    if (book.contract->settle(settled).alarm) note_alarm(book, settled.group);
+  }
+
+  bool book_expiry(Book& book, const ExpireEvent& expired) {
+    if (!write({event(book, expired)})) return false;
+    if (book.contract->expire(expired).alarm) note_alarm(book, expired.group);
+    return true;
+  }
+
+  static void note_alarm(Book& book, std::uint32_t place) {
+    spdlog::warn(
+        "route {}: what is served seems to have fallen below the contract; the reference serves until it is "
+        "certified again",
+        book.route);
+    auto& group = book.groups[place];
+    group.pairs.clear();
+    group.stop = LearningStop::kGoesOn;
+    group.resume_at = 0;
   }
 
   void expire_late(Book& book) {
@@ -412,9 +443,7 @@ class Gate final : public ContractGate {
       book.open.pop_front();
       if (book.waited_for.erase(late.number) == 0) continue;
       book.groups[late.group].asked.erase(late.number);
-      const ExpireEvent expired{late.number, late.group, false};
-      if (!write({event(book, expired)})) return;
-      (void)book.contract->expire(expired);
+      if (!book_expiry(book, {late.number, late.group, false})) return;
     }
   }
 
@@ -627,8 +656,11 @@ class Gate final : public ContractGate {
   /// With what was refused before a seat was taken.
   static GroupReport report_of(const Book& book, std::uint32_t place) {
     auto out = book.contract->report(place);
-    out.refused_credit += book.groups[place].refused_credit;
-    out.refused_certificate += book.groups[place].refused_certificate;
+    const auto& refused = book.groups[place].refused;
+    for (const auto& [count, why] : kRefusals) {
+      const auto found = refused.find(code_of(why));
+      if (found != refused.end()) out.*count += found->second;
+    }
     return out;
   }
 
@@ -712,7 +744,7 @@ std::vector<MetricSample> Gate::samples() const {
     for (const auto& row : rows) {
       sum.requests += row.requests, sum.risky += row.risky, sum.shadows += row.shadows;
       sum.expired += row.expired, sum.alarms += row.alarms, sum.open += row.open;
-      sum.refused_credit += row.refused_credit, sum.refused_certificate += row.refused_certificate;
+      for (const auto& [counted, why] : kRefusals) sum.*counted += row.*counted;
       sum.restarts += row.restarts;
       credit = std::min(credit, row.credit);
       certified =
@@ -728,12 +760,11 @@ std::vector<MetricSample> Gate::samples() const {
           sum.expired);
     count("brevet_contract_alarms_total", "Times that what was served fell below the contract.", sum.alarms);
     count("brevet_contract_restarts_total", "Times that what was certified was taken back.", sum.restarts);
-    for (const auto& [why, n] :
-         {std::pair{"no_credit", sum.refused_credit}, std::pair{"not_certified", sum.refused_certificate}}) {
+    for (const auto& [counted, why] : kRefusals) {
       auto with = labels;
-      with.emplace_back("reason", why);
+      with.emplace_back("reason", code_of(why).substr(std::string_view("contract_").size()));
       add("brevet_contract_refused_total", "Requests that the contract gave to the reference.", true, with,
-          static_cast<double>(n));
+          static_cast<double>(sum.*counted));
     }
     add("brevet_contract_credit", "Wrong answers that the promise still affords, of the tenant with least.",
         false, labels, credit);

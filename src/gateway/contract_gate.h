@@ -114,6 +114,8 @@ class ContractGate {
   /// reference when it has answered.
   virtual ContractSeat admit(const Route& route, const ContractQuestion& question) = 0;
   virtual void settle(const ContractSeat& seat, const ContractFinding& finding) = 0;
+  /// The reference has answered in full, where the seat was taken before it had (without `decided`).
+  virtual void answered(const ContractSeat& seat) = 0;
   /// Nothing will come; the worst stands.
   virtual void expire(const ContractSeat& seat) = 0;
   /// The reference may not or cannot be called, so nothing is promised of this request.

@@ -189,7 +189,9 @@ json::object group_object(const ContractState& state, const ContractGroupState& 
   checks["learning"] = name_of(group.learning);
   out["checks"] = std::move(checks);
   out["refused"] =
-      json::object{{"no_credit", report.refused_credit}, {"not_certified", report.refused_certificate}};
+      json::object{{"no_credit", report.refused_credit},    {"not_certified", report.refused_certificate},
+                   {"drift_alarm", report.refused_drift},   {"model_changed", report.refused_model},
+                   {"switched_off", report.refused_switch}, {"coins_refuted", report.refused_coins}};
   out["drift"] = json::object{{"alarms", report.alarms},
                               {"restarts", report.restarts},
                               {"evidence", report.alarm_evidence},

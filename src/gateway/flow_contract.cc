@@ -224,6 +224,8 @@ std::shared_ptr<const ContractCheck> contract_finish(Run& run) {
       asked.decided = true;
       asked.refused = contract.refused;
       contract.seat = gate.admit(route, asked);
+    } else if (!contract.seat->risky) {
+      gate.answered(*contract.seat);
     }
     const auto& seat = *contract.seat;
     if (seat.risky && reference) {

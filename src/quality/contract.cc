@@ -12,7 +12,7 @@
 namespace brevet {
 namespace {
 
-constexpr std::uint64_t kStateVersion = 1;
+constexpr std::uint64_t kStateVersion = 2;
 /// Refusing to serve for ever needs more than the one in a thousand that a report calls a refutation.
 constexpr double kCoinDelta = 1e-6;
 
@@ -27,6 +27,7 @@ struct Open {
   Probability floor;
   bool closed = false;    ///< settled or expired
   bool resolved = false;  ///< the estimates below are final
+  bool answered = false;  ///< the reference has answered in full
   double risky_estimate = 0;
   double reference_estimate = 0;
 };
@@ -52,11 +53,12 @@ struct Group {
 std::uint64_t identity_of(const ContractOptions& options) {
   std::string bytes;
   for (const double value : {options.retain, options.confidence, options.credit_max, options.alarm_run_length,
-                             options.audit_floor, options.prediction_min})
+                             options.audit_floor, options.prediction_min, options.shadow_floor})
     put_bytes(bytes, value);
   for (const std::uint64_t value :
        {std::uint64_t{options.groups}, std::uint64_t{options.positions}, options.key.low, options.key.high,
-        static_cast<std::uint64_t>(options.surplus), static_cast<std::uint64_t>(options.uncertified)})
+        std::uint64_t{options.open_max}, kContractArithmetic, static_cast<std::uint64_t>(options.surplus),
+        static_cast<std::uint64_t>(options.uncertified)})
     put_bytes(bytes, value);
   return hash_bytes(bytes);
 }
@@ -93,6 +95,7 @@ class ContractImpl final : public Contract {
     const Group& group = groups_[g];
     if (!on_) return Refusal::kSwitchedOff;
     if (coins_.refuted(kCoinDelta)) return Refusal::kCoinsRefuted;
+    if (on_path(position, group.serving.certificate) == kNeverRisky) return Refusal::kNotCertified;
     if (options_.uncertified == Uncertified::kReferenceOnly || group.standing != Refusal::kNone) {
       if (position > group.serving.certificate.certified())
         return group.standing != Refusal::kNone ? group.standing : Refusal::kNotCertified;
@@ -109,23 +112,24 @@ class ContractImpl final : public Contract {
     if (event.wish == Wish::kRisky) {
       admission.refusal = would_refuse(event.group, event.position);
       admission.served = admission.refusal == Refusal::kNone ? Served::kRisky : Served::kReference;
-      group.counts.refused_credit += admission.refusal == Refusal::kNoCredit ? 1 : 0;
-      group.counts.refused_certificate += admission.refusal == Refusal::kNotCertified ? 1 : 0;
+      if (auto* count = refused(group.counts, admission.refusal)) ++*count;
     }
     const bool risky = admission.served == Served::kRisky;
+    const std::uint32_t position = on_path(event.position, group.serving.certificate);
     Open open;
     open.number = admission.number;
     open.served = admission.served;
     // The alarm asks whether what is certified still holds, also while the ledger refuses to serve it.
-    open.watched_risky = risky || event.position <= group.serving.certificate.certified();
+    open.watched_risky = risky || position <= group.serving.certificate.certified();
     open.floor = group.floor;
-    open.position = event.position;
-    open.challenger_position = event.challenger_position;
+    open.position = position;
+    open.challenger_position = event.challenger_position == 0 ? kNeverRisky : event.challenger_position;
+    open.answered = !risky && event.answered;
     open.version = group.serving.number;
     open.challenger_version = group.challenger ? group.challenger->number : 0;
     LedgerStep& step = open.step;
     // What no position gives away needs no comparison, and its estimate is known.
-    const bool never = event.position == kNeverRisky && event.challenger_position == kNeverRisky;
+    const bool never = position == kNeverRisky && open.challenger_position == kNeverRisky;
     step.p = never && !risky
                  ? Probability{}
                  : std::max(risky ? event.shadow_if_risky : event.shadow_if_reference, group.floor);
@@ -149,19 +153,20 @@ class ContractImpl final : public Contract {
     const bool agreement = options_.surplus == SurplusKind::kAgreement;
     if (risky)
       group.ledger.admit(step);
-    else if (agreement)
-      group.ledger.reference_measured(fixed_floor(reference_surplus(options_.surplus, options_.retain, 1)));
+    else if (agreement && open.answered)
+      group.ledger.reference_measured(fixed_floor(reference_of(1)));
     if (!step.fired) {
-      open.resolved = true;
       open.risky_estimate = step.prediction.value();
       open.reference_estimate = agreement ? 1 - options_.retain : 0;
-      open.closed = risky || agreement;  // else the reference's own quality may still come
+      // Else the reference's answer, or its quality, may still come.
+      open.closed = risky || (agreement && open.answered);
+      open.resolved = open.closed || !agreement;
     }
     group.open.push_back(open);
-    (void)feed(group);
+    admission.alarm = feed(group);
     while (group.open.size() > options_.open_max) {
       close(group, group.open.front());
-      (void)feed(group);
+      admission.alarm |= feed(group);
     }
     return admission;
   }
@@ -172,21 +177,38 @@ class ContractImpl final : public Contract {
     if (open == nullptr) return {Settling::kUnknown, false};
     if (open->closed) return {Settling::kDuplicate, false};
     const LedgerStep& step = open->step;
-    const bool risky = open->served == Served::kRisky;
+    const bool risky = open->served == Served::kRisky,
+               agreement = options_.surplus == SurplusKind::kAgreement;
+    if (!finite(event)) return {Settling::kIllegal, false};
+    const bool compared = event.truth || event.judged;
+    if (agreement && step.fired && event.reference && !compared) {
+      if (risky) return {Settling::kIllegal, false};
+      if (open->answered) return {Settling::kDuplicate, false};
+      answered(group, *open);
+      return {Settling::kBooked, false};
+    }
     if (!step.fired) {  // only the quality of a reference that was served
       if (risky || !event.reference) return {Settling::kIllegal, false};
-      group.ledger.reference_measured(fixed_floor(reference_of(*event.reference)));
+      if (agreement)
+        answered(group, *open);
+      else
+        group.ledger.reference_measured(fixed_floor(reference_of(*event.reference)));
     } else {
       if (step.judged ? !event.judged || (step.audited && !event.truth) : !event.truth)
         return {Settling::kIllegal, false};
       const Qualities truth = event.truth.value_or(Qualities{0, 0});
       const Qualities judged = event.judged.value_or(truth);
-      const Fixed z = fixed_floor(risky_surplus(options_.surplus, options_.retain, truth));
-      const Fixed z_judged = fixed_floor(
-          std::min(risky_surplus(options_.surplus, options_.retain, judged), 1 - options_.retain));
+      const auto surplus_of = [&](Qualities qualities, double best) {
+        return fixed_floor(
+            std::clamp(risky_surplus(options_.surplus, options_.retain, qualities), -options_.retain, best));
+      };
+      const Fixed z = surplus_of(truth, surplus_max(options_.surplus, options_.retain));
+      const Fixed z_judged = surplus_of(judged, 1 - options_.retain);
       if (risky)
         group.ledger.settle(step, {z, z_judged});
-      else if (event.truth && options_.surplus != SurplusKind::kAgreement)
+      else if (agreement)
+        answered(group, *open);
+      else if (event.truth)
         group.ledger.reference_measured(fixed_floor(reference_of(truth.reference)));
       estimate(*open, z.value(), z_judged.value(), reference_of(truth.reference),
                reference_of(judged.reference));
@@ -292,7 +314,9 @@ class ContractImpl final : public Contract {
       report.challenger_positions = static_cast<std::uint32_t>(group.challenger->certificate.positions());
       report.challenger_certified = group.challenger->certificate.certified();
     }
-    report.standing = on_ ? group.standing : Refusal::kSwitchedOff;
+    report.standing = !on_                         ? Refusal::kSwitchedOff
+                      : coins_.refuted(kCoinDelta) ? Refusal::kCoinsRefuted
+                                                   : group.standing;
     if (report.certified < report.positions)
       report.next_log_wealth = certificate.log_wealth(report.certified + 1);
     report.next_log_needed = certificate.log_needed();
@@ -338,15 +362,57 @@ class ContractImpl final : public Contract {
       return step.audited ? judged + (truth - judged) / step.audit.value() : judged;
     };
     open.risky_estimate = m + (corrected(z, z_judged) - m) / p;
-    open.reference_estimate = options_.surplus == SurplusKind::kAgreement
-                                  ? 1 - options_.retain
-                                  : corrected(reference, reference_judged) / p;
+    // Under agreement a reference that was to be served and never answered has earned nothing.
+    if (options_.surplus == SurplusKind::kAgreement)
+      open.reference_estimate = open.served == Served::kRisky || open.answered ? 1 - options_.retain : 0;
+    else
+      open.reference_estimate = corrected(reference, reference_judged) / p;
+  }
+
+  /// Under agreement: the reference was served in full, which is all its surplus depends on.
+  void answered(Group& group, Open& open) {
+    if (open.answered) return;
+    open.answered = true;
+    group.ledger.reference_measured(fixed_floor(reference_of(1)));
+  }
+
+  static bool finite(const SettleEvent& event) {
+    const auto both = [](const std::optional<Qualities>& pair) {
+      return !pair || (std::isfinite(pair->reference) && std::isfinite(pair->risky));
+    };
+    return (!event.reference || std::isfinite(*event.reference)) && both(event.truth) && both(event.judged);
+  }
+
+  static std::uint32_t on_path(std::uint32_t position, const Certificate& certificate) {
+    return position == 0 || position > certificate.positions() ? kNeverRisky : position;
+  }
+
+  static std::uint64_t* refused(GroupReport& counts, Refusal refusal) {
+    switch (refusal) {
+      case Refusal::kNone:
+        return nullptr;
+      case Refusal::kNotCertified:
+        return &counts.refused_certificate;
+      case Refusal::kNoCredit:
+        return &counts.refused_credit;
+      case Refusal::kDriftAlarm:
+        return &counts.refused_drift;
+      case Refusal::kModelChanged:
+        return &counts.refused_model;
+      case Refusal::kSwitchedOff:
+        return &counts.refused_switch;
+      case Refusal::kCoinsRefuted:
+        return &counts.refused_coins;
+    }
+    return nullptr;
   }
 
   /// Nothing comes any more: the ledger has booked the worst already, the certificate books it here.
   void close(Group& group, Open& open) {
     if (open.closed) return;
-    if (!open.resolved) {
+    if (!open.resolved && !open.step.fired) {
+      open.reference_estimate = 0;  // the reference never answered
+    } else if (!open.resolved) {
       const double worst = -options_.retain, best = 1 - options_.retain;
       estimate(open, worst, open.step.audited ? best : worst, 0, open.step.audited ? best : 0);
     }
@@ -444,7 +510,8 @@ std::string ContractImpl::state() const {
     const GroupReport& counts = group.counts;
     for (const std::uint64_t value :
          {counts.requests, counts.risky, counts.shadows, counts.settled, counts.expired,
-          counts.refused_credit, counts.refused_certificate, counts.alarms, counts.restarts})
+          counts.refused_credit, counts.refused_certificate, counts.refused_drift, counts.refused_model,
+          counts.refused_switch, counts.refused_coins, counts.alarms, counts.restarts})
       put_bytes(bytes, value);
     put_bytes(bytes, group.fed);
     put_bytes(bytes, group.open.size());
@@ -453,7 +520,8 @@ std::string ContractImpl::state() const {
       put_bytes(bytes,
                 (open.served == Served::kRisky ? 1u : 0u) | (open.step.fired ? 2u : 0u) |
                     (open.step.judged ? 4u : 0u) | (open.step.audited ? 8u : 0u) | (open.closed ? 16u : 0u) |
-                    (open.resolved ? 32u : 0u) | (open.watched_risky ? 64u : 0u),
+                    (open.resolved ? 32u : 0u) | (open.watched_risky ? 64u : 0u) |
+                    (open.answered ? 128u : 0u),
                 1);
       put_bytes(bytes, open.step.p.raw);
       put_bytes(bytes, open.step.audit.raw);
@@ -509,7 +577,8 @@ Result<> ContractImpl::restore_state(std::string_view bytes) {
     GroupReport& counts = group.counts;
     for (std::uint64_t* value :
          {&counts.requests, &counts.risky, &counts.shadows, &counts.settled, &counts.expired,
-          &counts.refused_credit, &counts.refused_certificate, &counts.alarms, &counts.restarts})
+          &counts.refused_credit, &counts.refused_certificate, &counts.refused_drift, &counts.refused_model,
+          &counts.refused_switch, &counts.refused_coins, &counts.alarms, &counts.restarts})
       *value = reader.number();
     group.fed = reader.number();
     const std::uint64_t count = reader.number();
@@ -525,6 +594,7 @@ Result<> ContractImpl::restore_state(std::string_view bytes) {
       open.closed = (flags & 16) != 0;
       open.resolved = (flags & 32) != 0;
       open.watched_risky = (flags & 64) != 0;
+      open.answered = (flags & 128) != 0;
       open.step.p = {reader.number()};
       open.step.audit = {reader.number()};
       open.step.prediction = reader.fixed();

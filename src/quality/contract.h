@@ -52,7 +52,8 @@ struct ContractOptions {
   double prediction_min = 0;
   double credit_max = 60;  ///< see LedgerOptions
   double alarm_run_length = 100'000;
-  /// Steps a group remembers because news may come; the oldest is expired beyond it.
+  /// Steps a group remembers because news may come, for them or for an older one, as order is kept: settled
+  /// steps behind an open one count too. The oldest is expired beyond it.
   std::size_t open_max = 16'384;
 
   static constexpr std::uint32_t kGroupsMax = 256;
@@ -84,13 +85,14 @@ struct Admission {
   bool shadow = false;      ///< make the other answer too and settle
   bool audit = false;       ///< have the comparison checked for truth as well
   Fixed credit;             ///< what could still be lost before this request
+  bool alarm = false;       ///< the alarm went off, by older requests that this one made final
 };
 
 enum class Settling : std::uint8_t {
   kBooked,
   kDuplicate,  ///< this number is settled or expired already
   kUnknown,    ///< no such number in this group, or long gone
-  kIllegal,    ///< its coin did not fall, or what it needs is missing; nothing changed
+  kIllegal,    ///< its coin did not fall, or what it needs is missing or not finite; nothing changed
 };
 
 struct SettleAnswer {
@@ -108,6 +110,10 @@ struct GroupReport {
   std::uint64_t open = 0;
   std::uint64_t refused_credit = 0;
   std::uint64_t refused_certificate = 0;
+  std::uint64_t refused_drift = 0;
+  std::uint64_t refused_model = 0;
+  std::uint64_t refused_switch = 0;
+  std::uint64_t refused_coins = 0;
   std::uint64_t alarms = 0;
   std::uint64_t restarts = 0;
   double bound = 0;        ///< B: surplus that is sure with the ledger's confidence
@@ -119,8 +125,9 @@ struct GroupReport {
   std::uint32_t challenger_version = 0;  ///< 0 = none
   std::uint32_t challenger_positions = 0;
   std::uint32_t challenger_certified = 0;
-  Refusal standing = Refusal::kNone;  ///< kDriftAlarm, kModelChanged or kSwitchedOff while it lasts
-  double next_log_wealth = 0;         ///< of the next position to certify, and what it must reach
+  /// kSwitchedOff, kCoinsRefuted, kDriftAlarm or kModelChanged while it lasts.
+  Refusal standing = Refusal::kNone;
+  double next_log_wealth = 0;  ///< of the next position to certify, and what it must reach
   double next_log_needed = 0;
   std::optional<double> requests_until_next;  ///< empty while the evidence does not grow
   double alarm_evidence = 0;                  ///< 0 .. alarm_run_length
@@ -140,8 +147,8 @@ class Contract {
   virtual const ContractOptions& options() const = 0;
   virtual std::uint64_t next_number() const = 0;
 
-  /// event.number must be next_number() and event.group a group; a position over the path's end is
-  /// kNeverRisky.
+  /// event.number must be next_number() and event.group a group; position 0 and positions over the path's end
+  /// are kNeverRisky, and never served without the reference.
   virtual Admission admit(const AdmitEvent& event) = 0;
   /// Would a risky wish at this position be served now? Changes nothing.
   virtual Refusal would_refuse(std::uint32_t group, std::uint32_t position) const = 0;

@@ -24,7 +24,9 @@ struct Writer {
     kind(Kind::kAdmit);
     put_bytes(bytes, event.number);
     put_bytes(bytes, event.group, 4);
-    put_bytes(bytes, static_cast<std::uint64_t>(event.wish) | (event.judged ? 2u : 0u), 1);
+    put_bytes(bytes,
+              static_cast<std::uint64_t>(event.wish) | (event.judged ? 2u : 0u) | (event.answered ? 4u : 0u),
+              1);
     put_bytes(bytes, event.position, 4);
     put_bytes(bytes, event.challenger_position, 4);
     put_bytes(bytes, event.shadow_if_risky.raw, 5);
@@ -87,6 +89,7 @@ ContractEvent read_admit(StateReader& reader) {
   const std::uint64_t flags = reader.number(1);
   event.wish = flags & 1 ? Wish::kRisky : Wish::kReference;
   event.judged = (flags & 2) != 0;
+  event.answered = (flags & 4) != 0;
   event.position = static_cast<std::uint32_t>(reader.number(4));
   event.challenger_position = static_cast<std::uint32_t>(reader.number(4));
   event.shadow_if_risky = read_probability(reader);

@@ -39,10 +39,15 @@ struct AdmitEvent {
   Fixed prediction;                 ///< m: guess of the risky answer's surplus; 0 is a good one
   bool judged = false;              ///< a judge, not a check, compares
   Probability audit;                ///< share of judged comparisons that are also compared for truth
+  /// The reference has answered already, in full. Under agreement its surplus is then known at once; without
+  /// it a SettleEvent says so later, and until then it counts 0.
+  bool answered = false;
 };
 
 /// What a comparison found. Legal where the shadow coin fell; the reference's own quality also where it did
-/// not and the reference was served. The first one for a number counts, later ones change nothing.
+/// not and the reference was served. Under agreement `reference` says that the reference has answered in
+/// full, also where a comparison is still to come. The first one for a number counts, later ones change
+/// nothing.
 struct SettleEvent {
   std::uint64_t number = 0;
   std::uint32_t group = 0;
@@ -89,6 +94,11 @@ struct SwitchEvent {
 
 using ContractEvent = std::variant<AdmitEvent, SettleEvent, ExpireEvent, FreezeEvent, AdoptEvent,
                                    RestartEvent, FloorEvent, SwitchEvent>;
+
+/// What events mean to a contract. A journal or a checkpoint of another number must not be replayed: this
+/// arithmetic could decide otherwise than what was served. It goes up with every change of a rounding, a
+/// constant or a rule in this folder that moves the state.
+inline constexpr std::uint64_t kContractArithmetic = 2;
 
 /// The event as bytes, at most kEventBytesMax; framing and checksums are the journal's.
 std::string event_bytes(const ContractEvent& event);

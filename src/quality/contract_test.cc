@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "quality/contract_worlds.h"
 #include "quality/delta_plan.h"
@@ -166,6 +168,7 @@ TEST(Contract, FirstNewsCountsAndIllegalNewsChangesNothing) {
   for (int i = 0; i < 40; ++i) {
     AdmitEvent event;
     event.number = contract->next_number();
+    event.position = 1;
     event.shadow_if_reference = probability_of(.5);
     const Admission admission = contract->admit(event);
     (admission.shadow ? fell : not_fell) = admission.number;
@@ -185,6 +188,157 @@ TEST(Contract, FirstNewsCountsAndIllegalNewsChangesNothing) {
   settle.truth = Qualities{1, 0};
   EXPECT_NE(contract->settle(settle).settling, Settling::kBooked);
   EXPECT_EQ(contract->state(), after);
+}
+
+TEST(Contract, AReferenceEarnsNothingBeforeItHasAnswered) {
+  ContractOptions options = options_of(SurplusKind::kAgreement, .5);
+  auto contract = std::move(*Contract::create(options));
+  const auto admit = [&](bool answered) {
+    AdmitEvent event;
+    event.number = contract->next_number();
+    event.position = 1;
+    event.shadow_if_reference = probability_of(.5);
+    event.answered = answered;
+    return contract->admit(event);
+  };
+  // The provider is down: nothing is served, and nothing is earned, by ledger or certificate.
+  const double cold = contract->report(0).bound;
+  std::uint64_t checked = 0;
+  for (int i = 0; i < 1'200; ++i) {
+    const Admission admission = admit(false);
+    checked += admission.shadow;
+    EXPECT_EQ(contract->expire({admission.number, 0}).settling, Settling::kBooked);
+  }
+  EXPECT_GT(checked, 400u);
+  EXPECT_EQ(contract->report(0).bound, cold);
+  for (const double wealth : contract->log_wealth(0)) EXPECT_LE(wealth, 0);
+  // It answers: known at the admission, or afterwards, once, whether or not a comparison is to come.
+  SettleEvent answered;
+  answered.reference = 1;
+  for (const bool at_once : {true, false}) {
+    for (int i = 0; i < 20; ++i) {
+      const double before = contract->report(0).bound;
+      const Admission admission = admit(at_once);
+      answered.number = admission.number;
+      EXPECT_NEAR(contract->report(0).bound, before + (at_once ? .05 : 0), 1e-6);
+      const Settling first = contract->settle(answered).settling;
+      EXPECT_EQ(first == Settling::kBooked, !at_once);
+      EXPECT_NE(contract->settle(answered).settling, Settling::kBooked);
+      EXPECT_NEAR(contract->report(0).bound, before + .05, 1e-6);
+      if (!admission.shadow) continue;
+      SettleEvent found;
+      found.number = admission.number;
+      found.truth = Qualities{1, 1};
+      EXPECT_EQ(contract->settle(found).settling, Settling::kBooked);
+      EXPECT_NEAR(contract->report(0).bound, before + .05, 1e-6);
+    }
+  }
+}
+
+TEST(Contract, WhatIsNotANumberIsRefused) {
+  for (const SurplusKind surplus : {SurplusKind::kTruth, SurplusKind::kAgreement}) {
+    ContractOptions options = options_of(surplus, 1);
+    auto contract = std::move(*Contract::create(options));
+    AdmitEvent event;
+    event.number = contract->next_number();
+    event.position = 1;
+    (void)contract->admit(event);
+    const std::string before = contract->state();
+    for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+      SettleEvent settle;
+      settle.number = event.number;
+      settle.truth = Qualities{1, bad};
+      EXPECT_EQ(contract->settle(settle).settling, Settling::kIllegal);
+      settle.truth = Qualities{bad, 1};
+      EXPECT_EQ(contract->settle(settle).settling, Settling::kIllegal);
+      settle.truth = Qualities{1, 1};
+      settle.judged = Qualities{1, bad};
+      EXPECT_EQ(contract->settle(settle).settling, Settling::kIllegal);
+    }
+    EXPECT_EQ(contract->state(), before);
+  }
+}
+
+TEST(Contract, WhatNoPositionServesIsNeverServedByCredit) {
+  ContractOptions options = options_of(SurplusKind::kAgreement, 1);
+  options.uncertified = Uncertified::kWithinCredit;
+  auto contract = std::move(*Contract::create(options));
+  const auto ask = [&](std::uint32_t position) {
+    AdmitEvent event;
+    event.number = contract->next_number();
+    event.wish = position == 5 ? Wish::kReference : Wish::kRisky;
+    event.position = position;
+    event.answered = true;
+    return contract->admit(event);
+  };
+  for (int i = 0; i < 200; ++i) {
+    SettleEvent good;
+    good.number = ask(5).number;
+    good.truth = Qualities{1, 1};
+    (void)contract->settle(good);
+  }
+  for (const std::uint32_t position : {0u, options.positions + 1, kNeverRisky}) {
+    EXPECT_EQ(contract->would_refuse(0, position), Refusal::kNotCertified) << position;
+    EXPECT_EQ(ask(position).served, Served::kReference) << position;
+  }
+  EXPECT_EQ(ask(options.positions).served, Served::kRisky);
+}
+
+TEST(Contract, CountsEveryRefusalAndSaysWhenItsCoinsAreRefuted) {
+  ContractOptions options = options_of(SurplusKind::kAgreement, 1);
+  auto contract = std::move(*Contract::create(options));
+  const auto ask = [&] {
+    AdmitEvent event;
+    event.number = contract->next_number();
+    event.wish = Wish::kRisky;
+    event.position = 1;
+    return contract->admit(event).refusal;
+  };
+  EXPECT_EQ(ask(), Refusal::kNotCertified);
+  contract->restart({0, RestartEvent::Why::kModelChanged});
+  EXPECT_EQ(ask(), Refusal::kModelChanged);
+  contract->set_switch({false});
+  EXPECT_EQ(ask(), Refusal::kSwitchedOff);
+  const GroupReport report = contract->report(0);
+  EXPECT_EQ(report.refused_certificate, 1u);
+  EXPECT_EQ(report.refused_model, 1u);
+  EXPECT_EQ(report.refused_switch, 1u);
+  EXPECT_EQ(report.refused_drift + report.refused_coins + report.refused_credit, 0u);
+}
+
+TEST(Contract, AnAlarmThatAnAdmissionSetsOffIsSaid) {
+  // Requests whose news never comes: the oldest is booked out at its worst when a new one is admitted.
+  ContractOptions options = options_of(SurplusKind::kTruth, 1);
+  options.open_max = 8;
+  options.alarm_run_length = 1'000;
+  auto contract = std::move(*Contract::create(options));
+  std::uint64_t said = 0;
+  for (int i = 0; i < 400; ++i) {
+    AdmitEvent event;
+    event.number = contract->next_number();
+    event.wish = Wish::kRisky;
+    event.position = 1;
+    const Admission admission = contract->admit(event);
+    said += admission.alarm;
+    if (i >= 200) continue;
+    SettleEvent good;
+    good.number = admission.number;
+    good.truth = Qualities{1, 1};
+    said += contract->settle(good).alarm;
+  }
+  EXPECT_GE(contract->report(0).alarms, 1u);
+  EXPECT_EQ(said, contract->report(0).alarms);
+}
+
+TEST(Contract, ACheckpointOfOtherTermsIsRefused) {
+  const ContractOptions options = options_of(SurplusKind::kTruth, .2);
+  const std::string state = (*Contract::create(options))->state();
+  EXPECT_TRUE(Contract::restore(options, state));
+  ContractOptions floor = options, open = options;
+  floor.shadow_floor = .1;
+  open.open_max = 100;
+  for (const ContractOptions& other : {floor, open})
+    EXPECT_EQ(Contract::restore(other, state).error().code, "contract_state_mismatch");
 }
 
 TEST(Contract, AChallengerCollectsItsOwnEvidenceAndTakesOver) {
@@ -243,6 +397,7 @@ std::vector<std::string> random_journal(const ContractOptions& options, std::uin
       event.prediction = fixed_near(draws.uniform() - .5);
       event.judged = draws.uniform() < .2;
       event.audit = probability_of(draws.uniform());
+      event.answered = draws.uniform() < .5;
       write(event);
       const Admission admission = contract->admit(event);
       SettleEvent settle;

@@ -137,7 +137,7 @@ inline Played run_world(const World& world, ContractOptions options, std::uint64
       if (bad && world.arrival == Arrival::kBadLate200) due = t + 200;
       if (bad && world.arrival == Arrival::kBadLate1000) due = t + 1'000;
       if (!bad || world.arrival != Arrival::kBadNever) news.push({due, t, settle});
-    } else if (!risky && options.surplus != SurplusKind::kAgreement) {
+    } else if (!risky) {
       SettleEvent settle;
       settle.number = admission.number;
       settle.reference = truth.reference;

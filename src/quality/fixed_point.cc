@@ -20,6 +20,8 @@ double clamped(double x) {
 }  // namespace
 
 Fixed fixed_floor(double x) {
+  if (!(x > -2 * kClamp)) return Fixed::lowest();
+  if (x < -kClamp) return {static_cast<std::int64_t>(std::floor(x * kScale))};
   return {static_cast<std::int64_t>(std::floor(clamped(x) * kScale))};
 }
 

@@ -3,10 +3,12 @@
 // restart.
 //
 // Used by every file of this folder that keeps state. Plain values. Rounding is towards minus infinity where
-// a lower bound is kept. Does not check for overflow in add: 2^31 units are more than any ledger can reach.
+// a lower bound is kept. Sums that leave the range stay at its end, and one at the lower end stays there for
+// good: what is too low to be known must not come back as credit.
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 namespace brevet {
 
@@ -16,21 +18,29 @@ struct Fixed {
 
   static constexpr double kUnit = 1.0 / 4294967296.0;
   double value() const { return static_cast<double>(raw) * kUnit; }
-  Fixed& operator+=(Fixed other) {
-    raw += other.raw;
-    return *this;
+  static constexpr Fixed lowest() { return {std::numeric_limits<std::int64_t>::min()}; }
+  static constexpr Fixed highest() { return {std::numeric_limits<std::int64_t>::max()}; }
+
+  Fixed& operator+=(Fixed other) { return *this = *this + other; }
+  Fixed& operator-=(Fixed other) { return *this = *this - other; }
+  friend Fixed operator+(Fixed a, Fixed b) {
+    if (a == lowest() || b == lowest()) return lowest();
+    Fixed sum;
+    if (__builtin_add_overflow(a.raw, b.raw, &sum.raw)) return a.raw < 0 ? lowest() : highest();
+    return sum;
   }
-  Fixed& operator-=(Fixed other) {
-    raw -= other.raw;
-    return *this;
+  /// What is taken away is known: a subtrahend at the lower end counts as that number.
+  friend Fixed operator-(Fixed a, Fixed b) {
+    if (a == lowest()) return a;
+    Fixed difference;
+    if (__builtin_sub_overflow(a.raw, b.raw, &difference.raw)) return a.raw < 0 ? lowest() : highest();
+    return difference;
   }
-  friend Fixed operator+(Fixed a, Fixed b) { return {a.raw + b.raw}; }
-  friend Fixed operator-(Fixed a, Fixed b) { return {a.raw - b.raw}; }
   friend bool operator==(Fixed, Fixed) = default;
   friend auto operator<=>(Fixed, Fixed) = default;
 };
 
-/// Largest Fixed <= x (clamped to +-2^30).
+/// Largest Fixed <= x, at most 2^30. Below the range, and for NaN, the lowest.
 Fixed fixed_floor(double x);
 /// Nearest Fixed (clamped to +-2^30): for inputs, which are rounded once when they are journalled.
 Fixed fixed_near(double x);

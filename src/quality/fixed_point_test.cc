@@ -33,6 +33,23 @@ TEST(FixedPoint, RoundsDown) {
   EXPECT_EQ(probability_of(1).raw, Probability::kOne);
   EXPECT_EQ(probability_of(1e-30).raw, 1u);
   EXPECT_EQ(probability_of(std::nan("")).raw, 0u);
+  EXPECT_LE(fixed_floor(-0x1.8p30).value(), -0x1.8p30);
+  EXPECT_EQ(fixed_floor(-1e300), Fixed::lowest());
+  EXPECT_EQ(fixed_floor(std::nan("")), Fixed::lowest());
+}
+
+TEST(FixedPoint, SumsStayAtTheEndsOfTheRangeAndTheLowerOneIsForGood) {
+  const Fixed most = Fixed::highest(), least = Fixed::lowest(), one = fixed_near(1);
+  EXPECT_EQ(most + one, most);
+  EXPECT_EQ(one - (least + one), most);
+  EXPECT_EQ((least + one) - fixed_near(2), least);
+  EXPECT_EQ(least + one, least);
+  EXPECT_EQ(least + most, least);
+  EXPECT_EQ(least - least, least);
+  Fixed sum{-(1ll << 62)};
+  for (int i = 0; i < 3; ++i) sum += Fixed{-(1ll << 62)};
+  sum += most;
+  EXPECT_EQ(sum, least);
 }
 
 }  // namespace

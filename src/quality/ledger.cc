@@ -121,7 +121,9 @@ double Ledger::log_wealth_at(double surplus) const {
 }
 
 Fixed Ledger::certain_bound() const {
-  return known_ + seen_ - Fixed{static_cast<std::int64_t>(unseen_) * retain_.raw};
+  Fixed unseen;
+  if (__builtin_mul_overflow(unseen_, retain_.raw, &unseen.raw)) return Fixed::lowest();
+  return known_ + seen_ - unseen;
 }
 
 Fixed Ledger::bound() const {

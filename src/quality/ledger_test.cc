@@ -13,6 +13,7 @@
 
 #include "base/random.h"
 #include "quality/contract_worlds.h"
+#include "quality/state_bytes.h"
 
 namespace brevet {
 namespace {
@@ -296,6 +297,24 @@ TEST(Ledger, NewsOnlyRaisesTheBoundAndStateIsTheSameBytes) {
   EXPECT_EQ(again.bound(), ledger.bound());
   view = std::string_view(bytes).substr(0, 30);
   EXPECT_EQ(again.restore_state(view).error().code, "contract_state_broken");
+}
+
+TEST(Ledger, WhatIsTooLowToBeKnownNeverComesBackAsCredit) {
+  // A state as after more than 2^31 of evidence against each expert and 2^33 outcomes that never came.
+  Ledger ledger({});
+  std::string bytes;
+  const Fixed low{Fixed::lowest().raw + 1};
+  for (int i = 0; i < 4; ++i) put_bytes(bytes, Fixed{});
+  put_bytes(bytes, std::uint64_t{1} << 33);
+  for (std::size_t i = 0; i < ledger.lambdas().size(); ++i) put_bytes(bytes, low);
+  std::string_view view = bytes;
+  ASSERT_TRUE(ledger.restore_state(view));
+  for (int i = 0; i < 10; ++i) {
+    ledger.admit({probability_of(.05)});
+    EXPECT_LT(ledger.bound().value(), -1e8) << i;
+    EXPECT_EQ(ledger.certain_bound(), Fixed::lowest()) << i;
+    EXPECT_FALSE(ledger.affords()) << i;
+  }
 }
 
 }  // namespace

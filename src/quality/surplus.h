@@ -24,7 +24,8 @@ enum class SurplusKind {
 };
 
 /// Quality of the reference's answer and of the one that would be or was served instead; both in [0, 1] and
-/// clamped. Under kAgreement `reference` is taken as 1 and `risky` is the agreement.
+/// clamped; what is not a number counts as the worst. Under kAgreement `reference` is taken as 1 and `risky`
+/// is the agreement.
 struct Qualities {
   double reference = 1;
   double risky = 0;

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "quality/delta_plan.h"
 
 namespace brevet {
@@ -19,6 +21,15 @@ TEST(Surplus, SaysWhatItsSentenceSays) {
   EXPECT_DOUBLE_EQ(risky_surplus(SurplusKind::kAgreement, .95, {.3, 0}), (1 - .95) - 1);
   EXPECT_DOUBLE_EQ(reference_surplus(SurplusKind::kTruth, .95, .8), (1 - .95) * .8);
   EXPECT_DOUBLE_EQ(reference_surplus(SurplusKind::kAgreement, .95, .8), 1 - .95);
+}
+
+TEST(Surplus, WhatIsNotANumberCountsAsTheWorst) {
+  const double nan = std::nan("");
+  for (const SurplusKind kind : {SurplusKind::kTruth, SurplusKind::kOneSided, SurplusKind::kAgreement})
+    EXPECT_DOUBLE_EQ(risky_surplus(kind, .95, {nan, nan}), -.95) << name_of(kind);
+  EXPECT_DOUBLE_EQ(risky_surplus(SurplusKind::kAgreement, .95, {1, nan}), -.95);
+  EXPECT_DOUBLE_EQ(risky_surplus(SurplusKind::kTruth, .95, {nan, 1}), 1 - .95);
+  EXPECT_DOUBLE_EQ(reference_surplus(SurplusKind::kTruth, .95, nan), 0);
 }
 
 TEST(DeltaPlan, EveryShareTogetherIsWhatMayFail) {

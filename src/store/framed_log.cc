@@ -15,7 +15,9 @@
 namespace brevet {
 namespace {
 
-constexpr std::size_t kHeadBytes = 8;
+constexpr std::size_t kHeadBytes = 12;
+/// Times that open() begins anew because the file was replaced while it waited for its turn.
+constexpr int kOpenTries = 16;
 
 std::uint32_t checksum(std::string_view payload) {
   return static_cast<std::uint32_t>(hash_bytes(payload));
@@ -36,6 +38,7 @@ std::string framed(std::string_view payload) {
   out.reserve(kHeadBytes + payload.size());
   put32(out, static_cast<std::uint32_t>(payload.size()));
   put32(out, checksum(payload));
+  put32(out, checksum(out));
   out += payload;
   return out;
 }
@@ -90,13 +93,14 @@ class File final : public FramedLog {
       : path_(std::move(path)), magic_(std::move(magic)), fd_(std::move(fd)), bytes_(bytes) {}
 
   Result<> append(std::string_view payload) override {
+    if (broken_) return still_broken();
     if (payload.size() > kFrameBytesMax) return too_large();
     const auto frame = framed(payload);
     auto written = write_all(fd_.get(), frame, path_);
     if (!written) {
       // Half a frame would make the next record unreadable.
-      if (::ftruncate(fd_.get(), static_cast<off_t>(bytes_)) != 0)
-        return fail(failed("log_write_failed", path_, "take back half a record of"));
+      broken_ = ::ftruncate(fd_.get(), static_cast<off_t>(bytes_)) != 0;
+      if (broken_) return fail(failed("log_write_failed", path_, "take back half a record of"));
       return written;
     }
     bytes_ += frame.size();
@@ -120,6 +124,7 @@ class File final : public FramedLog {
       return fail(failed("log_write_failed", path_, "replace"));
     fd_ = std::move(next);
     bytes_ = all.size();
+    broken_ = false;
     return {};
   }
 
@@ -131,28 +136,53 @@ class File final : public FramedLog {
   std::uint64_t bytes() const override { return bytes_; }
 
  private:
-  Result<> too_large() const {
+  Result<> still_broken() const {
     return fail(
-        ErrorKind::kInternal, "log_record_too_large",
-        fmt::format("A record of more than {} bytes was to be written to {}.", kFrameBytesMax, path_),
+        ErrorKind::kInternal, "log_write_failed",
+        fmt::format("Half a record stands at the end of {} and could not be taken back: restart, which "
+                    "cuts it off.",
+                    path_),
         path_);
+  }
+  Result<> too_large() const {
+    return fail(ErrorKind::kInternal, "log_record_too_large",
+                fmt::format("A record of more than {} bytes was to be written to {}.", kFrameBytesMax, path_),
+                path_);
   }
 
   const std::string path_;
   const std::string magic_;
   Descriptor fd_;
   std::uint64_t bytes_;
+  bool broken_ = false;  ///< half a record stands at the end; what came after it could not be read
 };
 
 }  // namespace
 
-Result<FramedLog::Opened> FramedLog::open(const std::string& path, std::string_view magic) {
-  Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (fd.get() < 0) return fail(failed("log_unreadable", path, "open"));
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    return fail(ErrorKind::kInternal, "log_locked",
-                fmt::format("Another process has {} open; a data folder serves one gateway.", path), path);
+namespace {
+
+/// The file that has the name, locked: another one may have got it, by replace(), since it was opened here.
+Result<Descriptor> open_locked(const std::string& path) {
+  for (int tries = 0; tries < kOpenTries; ++tries) {
+    Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (fd.get() < 0) return fail(failed("log_unreadable", path, "open"));
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) break;
+    struct stat mine {
+    }, named{};
+    if (::fstat(fd.get(), &mine) != 0) return fail(failed("log_unreadable", path, "open"));
+    if (::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
+      return fd;
   }
+  return fail(ErrorKind::kInternal, "log_locked",
+              fmt::format("Another process has {} open; a data folder serves one gateway.", path), path);
+}
+
+}  // namespace
+
+Result<FramedLog::Opened> FramedLog::open(const std::string& path, std::string_view magic) {
+  auto locked = open_locked(path);
+  if (!locked) return fail(locked.error());
+  Descriptor fd = std::move(*locked);
   auto read = read_all(fd.get(), path);
   if (!read) return fail(read.error());
   std::string_view rest = *read;
@@ -169,19 +199,21 @@ Result<FramedLog::Opened> FramedLog::open(const std::string& path, std::string_v
   } else {
     rest.remove_prefix(magic.size());
   }
-  while (!rest.empty()) {
-    const std::size_t length = rest.size() >= kHeadBytes ? get32(rest) : 0;
-    const bool whole = rest.size() >= kHeadBytes && rest.size() - kHeadBytes >= length;
-    if (!whole) break;
+  const auto damaged = [&] {
+    return fail(
+        ErrorKind::kInternal, "log_damaged",
+        fmt::format("{} is damaged at byte {}: restore it from a backup, or move it away to start anew.",
+                    path, good),
+        path);
+  };
+  while (rest.size() >= kHeadBytes) {
+    // A write that was cut short leaves a part of a head, or a whole head that is right.
+    const std::size_t length = get32(rest);
+    if (checksum(rest.substr(0, kHeadBytes - 4)) != get32(rest.substr(8)) || length > kFrameBytesMax)
+      return damaged();
+    if (rest.size() - kHeadBytes < length) break;
     const auto payload = rest.substr(kHeadBytes, length);
-    if (checksum(payload) != get32(rest.substr(4))) {
-      if (rest.size() == kHeadBytes + length) break;
-      return fail(
-          ErrorKind::kInternal, "log_damaged",
-          fmt::format("{} is damaged at byte {}: restore it from a backup, or move it away to start anew.",
-                      path, good),
-          path);
-    }
+    if (checksum(payload) != get32(rest.substr(4))) return damaged();
     out.records.emplace_back(payload);
     rest.remove_prefix(kHeadBytes + length);
     good += kHeadBytes + length;

@@ -6,8 +6,10 @@
 // counts; damage anywhere else is an error, because what follows it cannot be trusted. What write(2) took
 // survives the process, not a power failure: sync() is for callers that want that.
 //
-// A frame: length (4 bytes, little endian), checksum of the payload (4 bytes), payload. The file begins with
-// a magic text of the caller's, so that no file of another kind is cut off by mistake.
+// A frame: length (4 bytes, little endian), checksum of the payload (4 bytes), checksum of these eight bytes
+// (4 bytes), payload. The head has a checksum of its own so that a damaged length is not taken for a torn
+// end, which would drop everything after it. The file begins with a magic text of the caller's, so that no
+// file of another kind is cut off by mistake.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +33,12 @@ class FramedLog {
     std::uint64_t torn_bytes = 0;      ///< of a last record that was not written to its end, now cut off
   };
   /// Makes the file where there is none. Errors: log_unreadable, log_locked (another process has it),
-  /// log_foreign (another magic), log_damaged (a record that is not the last does not fit its checksum).
+  /// log_foreign (another magic), log_damaged (a whole head or a whole record does not fit its checksum).
   static Result<Opened> open(const std::string& path, std::string_view magic);
 
   virtual ~FramedLog() = default;
-  /// With one write(2); on an error the file is as before. Errors: log_write_failed, log_record_too_large.
+  /// With one write(2); on an error the file is as before, or, where even that fails, takes no record any
+  /// more until it is opened or replaced anew. Errors: log_write_failed, log_record_too_large.
   virtual Result<> append(std::string_view payload) = 0;
   /// The file from now on holds these records alone: written beside it, synced and put in its place, so that
   /// a kill leaves either the old file or the new one. Errors as append().

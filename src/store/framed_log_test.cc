@@ -1,12 +1,21 @@
 // Goal: what was appended is read back to the byte, a torn end is cut off and counted, damage elsewhere is
-// refused. Method: real files in a folder of this test, cut at every byte and flipped at every byte.
+// refused. Method: real files in a folder of this test, cut at every byte and with every bit flipped; a file
+// that refuses to grow and to shrink; replacing and opening at the same time.
 #include "store/framed_log.h"
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "base/test_folder.h"
 
@@ -14,6 +23,7 @@ namespace brevet {
 namespace {
 
 constexpr const char* kMagic = "BREVET-TEST 1\n";
+constexpr std::size_t kHead = 12;
 
 std::string fresh(const std::string& name) {
   auto path = test_folder() + name;
@@ -54,8 +64,8 @@ TEST(FramedLog, ATornEndIsCutOffAndCounted) {
   const auto path = fresh("torn.log");
   fill(path);
   const auto whole = bytes_of(path);
-  const auto last = whole.size() - 3000 - 8;
-  for (const auto cut : {last, last + 1, last + 7, last + 8, last + 9, whole.size() - 1}) {
+  const auto last = whole.size() - 3000 - kHead;
+  for (const auto cut : {last, last + 1, last + 11, last + 12, last + 13, whole.size() - 1}) {
     put(path, whole.substr(0, cut));
     auto opened = FramedLog::open(path, kMagic);
     ASSERT_TRUE(opened) << cut;
@@ -82,16 +92,64 @@ TEST(FramedLog, AFileCutAnywhereOpens) {
   }
 }
 
-TEST(FramedLog, DamageBeforeTheEndIsRefused) {
+TEST(FramedLog, AFlippedBitAnywhereIsRefusedAndNothingIsCutOff) {
   const auto path = fresh("damaged.log");
-  fill(path);
-  auto bytes = bytes_of(path);
-  bytes[std::string(kMagic).size() + 8] ^= 1;  // the first payload
-  put(path, bytes);
+  auto made = FramedLog::open(path, kMagic);
+  for (const auto* record : {"one", "", "three"}) ASSERT_TRUE(made->log->append(record));
+  made->log.reset();
+  const auto whole = bytes_of(path);
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      auto bytes = whole;
+      bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
+      put(path, bytes);
+      auto opened = FramedLog::open(path, kMagic);
+      ASSERT_FALSE(opened) << at << " " << bit;
+      EXPECT_EQ(opened.error().code, at < std::string(kMagic).size() ? "log_foreign" : "log_damaged") << at;
+      EXPECT_EQ(bytes_of(path), bytes) << at;
+    }
+  }
+}
+
+TEST(FramedLog, AfterHalfARecordThatCannotBeTakenBackNothingIsAppended) {
+  const int file = ::memfd_create("framed-log", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+  ASSERT_GE(file, 0);
+  const auto path = "/proc/self/fd/" + std::to_string(file);
   auto opened = FramedLog::open(path, kMagic);
-  ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, "log_damaged");
-  EXPECT_EQ(bytes_of(path), bytes) << "nothing is cut off a damaged file";
+  ASSERT_TRUE(opened) << opened.error().message;
+  ASSERT_TRUE(opened->log->append("before"));
+  // Half a record is written, as on a full disk, and the file cannot be made shorter again.
+  ASSERT_EQ(::fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+  const auto before = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit usual{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &usual), 0);
+  rlimit small = usual;
+  small.rlim_cur = opened->log->bytes() + 20;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto half = opened->log->append(std::string(100, 'x'));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &usual), 0);
+  std::signal(SIGXFSZ, before);
+  ASSERT_FALSE(half);
+  const auto next = opened->log->append("after");
+  ASSERT_FALSE(next) << "it would stand behind half a record";
+  EXPECT_EQ(next.error().code, "log_write_failed");
+  opened->log.reset();
+  ::close(file);
+}
+
+TEST(FramedLog, NobodyGetsTheOldFileWhileItIsReplaced) {
+  const auto path = fresh("raced.log");
+  auto holder = FramedLog::open(path, kMagic);
+  ASSERT_TRUE(holder);
+  std::atomic<bool> done = false;
+  std::thread replacing([&] {
+    for (int i = 0; i < 300; ++i) EXPECT_TRUE(holder->log->replace({"checkpoint"}));
+    done = true;
+  });
+  int got = 0;
+  while (!done) got += FramedLog::open(path, kMagic).has_value();
+  replacing.join();
+  EXPECT_EQ(got, 0) << "its records would be lost with the file";
 }
 
 TEST(FramedLog, AForeignFileIsLeftAlone) {
