@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "app/battles_command.h"
+#include "app/cascade_command.h"
 #include "app/commands.h"
 #include "app/encoder_command.h"
 #include "app/record_command.h"
@@ -261,6 +262,7 @@ int run(int argc, char** argv) {
   add_train_command(app, typed, status);
   add_encoder_command(app, typed, status);
   add_router_command(app, status);
+  add_cascade_command(app, status);
   add_record_command(app, status);
 
   UpstreamCommand upstream;

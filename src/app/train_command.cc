@@ -10,11 +10,13 @@
 #include <memory>
 
 #include "app/ask_grades.h"
+#include "app/cascade_command.h"
 #include "app/commands.h"
 #include "app/data_argument.h"
 #include "app/more_command.h"
 #include "prompt/label_prompt.h"
 #include "router/artefact.h"
+#include "router/cascade_model.h"
 #include "router/expert_model.h"
 #include "strategy/strategy_text.h"
 #include "train/fit.h"
@@ -37,6 +39,7 @@ struct TrainFlags {
   std::string typed;
   int folds = 5;
   int threads = 0;
+  std::string responses;  ///< for cascades
   bool list = false;
 };
 
@@ -57,6 +60,9 @@ int list_kinds() {
   }
   fmt::print("{:<13} {}\n", kMore,
              "which of several experts' answers is right (MoRE), after they have answered");
+  fmt::print("{:<13} {}\n{:<13} {}\n", kFrugalCascade,
+             "list of models and thresholds on P(accept) under a budget (FrugalGPT)", kCascadeRouting,
+             "next model or stop, by expected quality minus cost, after every answer");
   fmt::print("\nbrevet train NAME --data outcomes.jsonl.gz@WEAK,STRONG --out NAME.router\n");
   return 0;
 }
@@ -155,6 +161,10 @@ int train(const TrainFlags& flags) {
   if (options.kind == kMore) {
     return train_more(
         {flags.source.data, flags.models, flags.out, flags.typed, options.created, flags.source.seed});
+  }
+  if (options.kind == kFrugalCascade || options.kind == kCascadeRouting) {
+    return train_cascade({options.kind, flags.source.data, flags.models, flags.responses, flags.source.prices,
+                          flags.out, flags.typed, flags.source.labels_max, flags.source.seed});
   }
   bool known = false;
   for (const auto& kind : fit_kinds()) known |= kind.name == options.kind;
@@ -257,6 +267,8 @@ void add_train_command(CLI::App& app, const std::string& typed, int& status) {
                       "Data folder of a stopped gateway: where weak agreed with the reference");
   command->add_option("--models", flags->models, "Cheapest first, strong last, separated by commas");
   command->add_option("--prices", flags->source.prices, "Price file for outcomes without costs")
+      ->check(CLI::ExistingFile);
+  command->add_option("--responses", flags->responses, "For cascades: answers' texts, joined by id")
       ->check(CLI::ExistingFile);
   command->add_option("--tenant", flags->source.tenant, "With --data-dir: one tenant only");
   command->add_option("--fit-labels", flags->source.labels_max,
