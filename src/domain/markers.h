@@ -16,5 +16,6 @@ inline constexpr std::string_view kProposeMarker = "Propose the next step";
 inline constexpr std::string_view kValueMarker = "Judge whether these steps";
 inline constexpr std::string_view kVoteMarker = "Choose which of several ways";
 inline constexpr std::string_view kLabelMarker = "Predict how well";
+inline constexpr std::string_view kCheckMarker = "Check whether an answer is right";
 
 }  // namespace brevet

@@ -12,6 +12,7 @@
 
 #include "memory/simd.h"
 #include "router/artefact.h"
+#include "router/cascade_model.h"
 #include "router/expert_model.h"
 #include "router/predictor.h"
 
@@ -146,10 +147,38 @@ class FittedRouter final : public Router {
   const Familiarity familiarity_;
 };
 
+/// A cascade as a router: before any answer it knows what the question alone tells, if it reads it.
+class CascadeRouter final : public Router {
+ public:
+  explicit CascadeRouter(std::shared_ptr<const CascadeModel> model) : model_(std::move(model)) {}
+  const RouterInfo& info() const override { return model_->info(); }
+  const CascadeModel* cascade() const override { return model_.get(); }
+  std::optional<RouterPrediction> predict(const RequestFeatures& features) const override {
+    CascadeState state;
+    state.question = &features;
+    auto quality = model_->quality(state);
+    if (!quality) return std::nullopt;
+    RouterPrediction out;
+    for (auto& q : *quality) q = std::clamp(q, 0.0F, 1.0F);
+    // Expected gain; nothing here was calibrated to say more.
+    out.need_strong = std::clamp(static_cast<double>(quality->back() - quality->front()), 0.0, 1.0);
+    out.quality = std::move(*quality);
+    return out;
+  }
+
+ private:
+  const std::shared_ptr<const CascadeModel> model_;
+};
+
 }  // namespace
 
 Result<RouterPtr> make_router(std::shared_ptr<const Artefact> artefact) {
   if (artefact->info.kind == kMore) return make_expert_router(std::move(artefact));
+  if (is_cascade(artefact->info)) {
+    auto model = CascadeModel::create(std::move(artefact));
+    if (!model) return fail(model.error());
+    return std::make_shared<const CascadeRouter>(std::move(*model));
+  }
   auto predictor = make_predictor(artefact);
   if (!predictor) return fail(predictor.error());
   return make_calibrated_router(std::move(artefact), std::move(*predictor));

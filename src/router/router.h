@@ -53,10 +53,14 @@ struct RouterPrediction {
   double familiarity = 1;
 };
 
+class CascadeModel;
+
 class Router {
  public:
   virtual ~Router() = default;
   virtual const RouterInfo& info() const = 0;
+  /// What it knows after answers have come (cascade_model.h); null for routers that see the request alone.
+  virtual const CascadeModel* cascade() const { return nullptr; }
   /// Empty when the features it reads are missing (no embedding): then nothing is known of the request.
   virtual std::optional<RouterPrediction> predict(const RequestFeatures& features) const = 0;
 };

@@ -63,7 +63,10 @@ const std::vector<StrategyKind>& strategies() {
         causal_llm_kind(),        // RouteLLM's causal classifier: a model is asked for a grade
         always_weak_kind(),
         always_strong_kind(),
-        rar_shadow_kind(),  // not for serving: what is tried off the request path
+        cascade_kind(),          // the cheapest answer whose signal is enough
+        frugal_cascade_kind(),   // learned list and thresholds
+        cascade_routing_kind(),  // learned: the next model or the end, after every answer
+        rar_shadow_kind(),       // not for serving: what is tried off the request path
     };
     add_trained_kinds(out);  // one per kind of router that src/router knows
     return out;

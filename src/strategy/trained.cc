@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "router/cascade_model.h"
 #include "router/expert_model.h"
 #include "strategy/kinds.h"
 #include "strategy/serving.h"
@@ -239,6 +240,8 @@ Result<> check_router_place(const RouterInfo& router, const OptionValues& option
                             fmt::join(missing, ", "), fmt::join(router.configurations, ", ")),
                 "router");
   }
+  // A cascade holds the costs it needs and chooses among any number.
+  if (router.kind == kFrugalCascade || router.kind == kCascadeRouting) return {};
   const auto given = options.find("value_usd");
   double value_usd = 0;
   if (given != options.end()) {

@@ -46,7 +46,7 @@ std::string record_id_of(const ChatRequest& request) {
 
 bool is_own_prompt(std::string_view system) {
   return system.starts_with(kGuideMarker) || system.starts_with(kJudgeMarker) ||
-         system.starts_with(kLabelMarker);
+         system.starts_with(kLabelMarker) || system.starts_with(kCheckMarker);
 }
 
 Error not_recorded(const std::string& what) {

@@ -217,6 +217,9 @@ class SimulatedModel final : public PlayedModel {
     if (seen.system.starts_with(kLabelMarker)) {
       return grade(question);
     }
+    if (seen.system.starts_with(kCheckMarker)) {
+      return check(question, seen);
+    }
     if (seen.system.starts_with(kGuideMarker)) {
       return guide(question);
     }
@@ -317,6 +320,25 @@ class SimulatedModel final : public PlayedModel {
       answer.text = answer.first_token.front().token;
     }
     answer.mean_logprob = answer.min_logprob = answer.first_token.front().logprob;
+    return answer;
+  }
+
+  /// One answer in fences, the last block, as prompt/self_check.h shows it. Errs as a judge does.
+  Answer check(const SimulatedQuestion* question, const SeenPrompt& seen) const {
+    Answer answer;
+    const auto at = seen.last_user.rfind("Answer:\n");
+    if (!question || at == std::string::npos) {
+      answer.text = "[simulated model " + model_.name + "] I found nothing to check.";
+      return answer;
+    }
+    const auto shown = seen.last_user.substr(at);
+    const auto begin = shown.find('\n', shown.find('\n') + 1) + 1;
+    const auto end = shown.rfind('\n');
+    const auto text = end > begin ? shown.substr(begin, end - begin) : std::string();
+    bool right = answer_is_right(*question, text);
+    const auto id = hash_bytes(seen.last_user, name_hash_);
+    if (uniform(key(seed(), Draw::kFlip, id)) < model_.judge_flip_rate) right = !right;
+    answer.text = right ? "It holds.\n[[RIGHT]]" : "It does not hold.\n[[WRONG]]";
     return answer;
   }
 
