@@ -12,6 +12,8 @@ class App;
 namespace brevet {
 
 void add_cascade_command(CLI::App& app, int& status);
+/// `brevet tuning`: fine-tuning data out of recorded answers.
+void add_tuning_command(CLI::App& app, int& status);
 
 struct CascadeTrainFlags {
   std::string kind;  ///< frugal_cascade or cascade_routing

@@ -263,6 +263,7 @@ int run(int argc, char** argv) {
   add_encoder_command(app, typed, status);
   add_router_command(app, status);
   add_cascade_command(app, status);
+  add_tuning_command(app, status);
   add_record_command(app, status);
 
   UpstreamCommand upstream;

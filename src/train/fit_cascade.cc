@@ -26,7 +26,7 @@ constexpr double kKnownShareMin = .95;
 constexpr double kAgreementKnownMin = .5;
 constexpr std::size_t kDirections = 16;
 /// Spread of each number of the question, small beside the signals' so that the ridge shrinks it more.
-constexpr float kQuestionSpread = .15F;
+constexpr float kQuestionSpread = .25F;
 constexpr double kLambdaLow = .003, kLambdaHigh = 12;  ///< times 1 / mean cost of the last model
 constexpr std::size_t kBudgets = 20;
 constexpr double kPromises[] = {.9, .95, .97, .98, .99, 1.0};
@@ -661,6 +661,15 @@ Result<std::shared_ptr<const Artefact>> fit_cascade(const CascadeData& data,
       (options.question == QuestionUse::kAlways ||
        (options.question == QuestionUse::kMeasure && question_helps(data, options, fold, told)));
   const auto shape = shape_of(data, options.fitting, question, options.seed);
+  const bool any_signal = std::any_of(shape.used.begin(), shape.used.end(), [](const auto& used) {
+    return std::find(used.begin(), used.end(), true) != used.end();
+  });
+  if (!any_signal && !question) {
+    return fail(
+        ErrorKind::kCallerInvalid, "one_sided_labels",
+        "Nothing tells one answer from another: no signal of these models' answers is recorded. Record "
+        "log-probabilities or the answers' texts.");
+  }
   const bool routing = options.kind == kCascadeRouting;
   auto policy = routing ? fit_routing(data, options, options.fitting, shape)
                         : fit_lists(data, options, options.fitting, shape);
