@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "catalog/model_catalogue.h"
 #include "catalog/prices.h"
+#include "upstream/completion_cache.h"
 #include "upstream/recorded_model.h"
 #include "upstream/simulated_model.h"
 
@@ -282,6 +283,13 @@ Result<RuntimePtr> build_runtime(const Config& config, UpstreamResources& resour
         return fail(std::move(error));
       }
       out.client = std::move(*client);
+      if (model.cache_entries > 0) {
+        CompletionCacheOptions cache;
+        cache.entries_max = static_cast<std::size_t>(model.cache_entries);
+        cache.lifetime = model.cache_lifetime;
+        cache.sampled = model.cache_sampled;
+        out.client = make_caching_client(std::move(out.client), cache, clock);
+      }
     }
     out.simulated = out.client->simulated();
     runtime->models.emplace(name, std::move(out));

@@ -71,6 +71,9 @@ struct ModelOptions {
   int retries = 2;           ///< further tries on 429, 5xx and connection failures before the first byte
   int concurrent_max = 256;  ///< calls in flight; more are refused with upstream_overloaded
   std::string ca_file;       ///< extra CA bundle for TLS; verification is never off
+  int cache_entries = 0;     ///< answers kept for exact repeats of a tenant's own calls; 0 = none
+  std::chrono::seconds cache_lifetime{3600};
+  bool cache_sampled = false;  ///< keep answers to calls with a temperature over 0 too
   bool operator==(const ModelOptions&) const = default;
 };
 

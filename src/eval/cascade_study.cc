@@ -114,12 +114,19 @@ class Study {
     fit.question = options_.question;
     fit.seed = options_.seed + results_.size();
     add_mixture(split, result.curves[0]);
+    // The same rows decide the same way for both kinds, so the first that is fitted decides for the others.
+    const auto decided = [&](const CascadeMethod& method, std::size_t before) {
+      if (fit.question == QuestionUse::kMeasure)
+        fit.question = method.splits_with_question > before ? QuestionUse::kAlways : QuestionUse::kNever;
+    };
+    if (data_.configurations.size() <= kRoutingModelsMax) {
+      const auto before = out_.methods[2].splits_with_question;
+      fit.kind = kCascadeRouting;
+      if (auto done = add_routing(split, fit, result.curves[2]); !done) return done;
+      decided(out_.methods[2], before);
+    }
     fit.kind = kFrugalCascade;
     if (auto done = add_frugal(split, fit, result.curves[1]); !done) return done;
-    fit.kind = kCascadeRouting;
-    if (data_.configurations.size() <= kRoutingModelsMax) {
-      if (auto done = add_routing(split, fit, result.curves[2]); !done) return done;
-    }
     add_judge(split, result.curves[3]);
     if (logprobs_) add_threshold(split, result.curves[4]);
     results_.push_back(std::move(result));

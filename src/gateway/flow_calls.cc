@@ -140,6 +140,8 @@ Prepared prepare(Run& run, Call call, const Reason& reason) {
   out.call.top_logprobs = call.top_logprobs;
   out.call.purpose = call.purpose;
   out.call.seed = run.runtime->seed;
+  out.call.tenant = run.options.tenant;
+  out.call.may_store = run.options.store && (!run.route || run.route->store != StoreContent::kNone);
   out.call.stream = stream;
   return out;
 }
@@ -169,6 +171,11 @@ void settle(Run& run, int id, CallOutcome result) {
     attempt.tries = outcome->tries;
     if (run.route && run.route->latency_p95 && attempt.parts.empty())
       run.parts.call_times->add(run.route->name, attempt.latency);
+    if (outcome->from_cache) {
+      run.decision->steps.push_back(
+          {"cache_hit", fmt::format("{} was not called: the same call was answered before.",
+                                    attempt.configuration.key())});
+    }
     const auto place = static_cast<std::size_t>(id);
     if (place < run.transformed.size() && run.transformed[place]) take_reasoning(*attempt.answer);
     return;

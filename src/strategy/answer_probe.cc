@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "prompt/self_check.h"
@@ -26,8 +27,19 @@ Probed probe(const Turn& turn, const Configuration& configuration, std::size_t p
     if (!check && attempt.error) out.error = attempt.error;
   }
   if (!asked) {
+    // One call is kept for the reference.
+    const int samples = std::min(needs.samples, view.calls_left - 1);
+    if (samples < 1 || view.out_of_time) {
+      out.error = Error{ErrorKind::kPolicyRefused,
+                        "calls_exhausted",
+                        "The request may make no more calls than for the reference.",
+                        "",
+                        0,
+                        ""};
+      return out;
+    }
     Calls calls;
-    for (int s = 0; s < needs.samples; ++s) {
+    for (int s = 0; s < samples; ++s) {
       Call call;
       call.configuration = configuration;
       call.delivery = needs.samples == 1 ? needs.delivery : Delivery::kHold;
@@ -63,10 +75,11 @@ Probed probe(const Turn& turn, const Configuration& configuration, std::size_t p
     out.signals[static_cast<std::size_t>(Signal::kAgreement)] = drawn->agreement;
     out.signals[static_cast<std::size_t>(Signal::kEntropy)] = drawn->entropy;
   }
-  if (needs.checks == 0) return out;
+  const int affordable = std::min(needs.checks, view.calls_left - 1);
+  if (needs.checks == 0 || (!checked && (affordable < 1 || view.out_of_time))) return out;
   if (!checked) {
     Calls calls;
-    for (int k = 0; k < needs.checks; ++k) {
+    for (int k = 0; k < affordable; ++k) {
       Call call;
       call.configuration = needs.verifier;
       call.purpose = Purpose::kJudge;
@@ -93,6 +106,31 @@ Probed probe(const Turn& turn, const Configuration& configuration, std::size_t p
     out.signals[static_cast<std::size_t>(Signal::kSelfCheck)] =
         static_cast<float>(right) / static_cast<float>(said);
   return out;
+}
+
+Step within_limits(const Turn& turn, Step step) {
+  const auto* calls = std::get_if<Calls>(&step.what);
+  const bool waits = std::holds_alternative<Wait>(step.what);
+  const bool too_many = calls && static_cast<int>(calls->calls.size()) > turn.view.calls_left;
+  if (!too_many && !(turn.view.out_of_time && (calls || waits))) return step;
+  std::optional<Error> last;
+  for (auto it = turn.attempts.rbegin(); it != turn.attempts.rend(); ++it) {
+    if (it->error && !last) last = it->error;
+    if (it->purpose != Purpose::kServe || it->state != AttemptState::kDone) continue;
+    return {Accept{it->id},
+            {"settled", fmt::format("Served by {} with what there was: {}.", it->configuration.key(),
+                                    turn.view.out_of_time ? "time was up" : "no calls were left")}};
+  }
+  if (!last) {
+    last = Error{ErrorKind::kProviderTimeout,
+                 "deadline_exceeded",
+                 "No model had answered when the route's time or calls were used up.",
+                 "",
+                 0,
+                 ""};
+  }
+  return {GiveUp{last},
+          {"all_failed", fmt::format("No model answered; the last failure was {}.", last->code)}};
 }
 
 }  // namespace brevet

@@ -32,4 +32,8 @@ struct Probed {
 Probed probe(const Turn& turn, const Configuration& configuration, std::size_t place, const ProbeNeeds& needs,
              Reason reason);
 
+/// `step`, unless it calls or waits beyond the route's time or its calls: then the newest good answer is
+/// served, or the request ends with the last error.
+Step within_limits(const Turn& turn, Step step);
+
 }  // namespace brevet

@@ -53,7 +53,10 @@ class Cascade final : public Strategy {
     return needs_one_text_answer(view);
   }
 
-  Step next(const Turn& turn, Draws&) const override {
+  Step next(const Turn& turn, Draws&) const override { return within_limits(turn, decide(turn)); }
+
+ private:
+  Step decide(const Turn& turn) const {
     const auto& view = turn.view;
     if (view.request.stream && !hold_streams_ && turn.attempts.empty()) {
       return call_reference(view, {"streamed", fmt::format("Served by {} because streamed answers are not "
@@ -99,7 +102,6 @@ class Cascade final : public Strategy {
     return *after_calls(turn, on_failure_);
   }
 
- private:
   static Step accept(const Attempt& attempt, const Configuration& candidate, const std::string& seen,
                      std::optional<double> score) {
     Step step{Accept{attempt.id},

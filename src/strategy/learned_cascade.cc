@@ -49,7 +49,10 @@ class LearnedCascade : public Strategy {
     return needs_plain_text(view);
   }
 
-  Step next(const Turn& turn, Draws&) const override {
+  Step next(const Turn& turn, Draws&) const override { return within_limits(turn, step_of(turn)); }
+
+ protected:
+  Step step_of(const Turn& turn) const {
     const auto& view = turn.view;
     if (view.request.stream && !hold_streams_ && turn.attempts.empty()) {
       return to_reference(turn, "streamed answers are not held back (hold_streams)");
@@ -62,7 +65,6 @@ class LearnedCascade : public Strategy {
     return decide(turn, seen);
   }
 
- protected:
   virtual Step decide(const Turn& turn, Seen& seen) const = 0;
   virtual Step after_reference(const Turn& turn) const { return *after_calls(turn, on_failure_); }
 

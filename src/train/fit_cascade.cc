@@ -28,7 +28,7 @@ constexpr std::size_t kDirections = 16;
 /// Spread of each number of the question, small beside the signals' so that the ridge shrinks it more.
 constexpr float kQuestionSpread = .25F;
 constexpr double kLambdaLow = .003, kLambdaHigh = 12;  ///< times 1 / mean cost of the last model
-constexpr std::size_t kBudgets = 20;
+constexpr std::size_t kBudgets = 40;
 constexpr double kPromises[] = {.9, .95, .97, .98, .99, 1.0};
 
 std::vector<std::uint32_t> masks_of(std::size_t models, std::size_t size_max) {
@@ -673,7 +673,7 @@ Result<std::shared_ptr<const Artefact>> fit_cascade(const CascadeData& data,
   const bool routing = options.kind == kCascadeRouting;
   auto policy = routing ? fit_routing(data, options, options.fitting, shape)
                         : fit_lists(data, options, options.fitting, shape);
-  if (options.stop && options.stop()) return interrupted();
+  if (options.stop && options.stop()) return fit_interrupted();
   if (!policy) {
     return fail(ErrorKind::kCallerInvalid, "no_embeddings",
                 "The requests' own features were asked for, and some requests have none.");
@@ -687,7 +687,7 @@ Result<std::shared_ptr<const Artefact>> fit_cascade(const CascadeData& data,
     measure_points(data, options, artefact);
   } else if (!add_accept_curves(data, options, fold, shape, *artefact) ||
              !add_lists(data, options, artefact)) {
-    if (options.stop && options.stop()) return interrupted();
+    if (options.stop && options.stop()) return fit_interrupted();
     return fail(ErrorKind::kCallerInvalid, "one_sided_labels",
                 "No list of these models could be judged: none of their answers shows a signal. Record "
                 "log-probabilities or the answers' texts.");

@@ -42,8 +42,8 @@ std::string key_of(const ModelCall& call, bool sampled) {
   }
   if (!sampled && temperature.value_or(1) != 0) return {};
   add(parts, temperature ? fmt::format("{}", *temperature) : "");
-  add(parts, fmt::format("{} {} {} {}", call.max_tokens.value_or(-1), call.more_tokens, call.sample.value_or(-1),
-                         call.want_logprobs));
+  add(parts, fmt::format("{} {} {} {}", call.max_tokens.value_or(-1), call.more_tokens,
+                         call.sample.value_or(-1), call.want_logprobs));
   return sha256_hex(parts);
 }
 

@@ -35,6 +35,8 @@ struct ModelCall {
   bool stream = false;   ///< ask for SSE; needs a sink
   Purpose purpose = Purpose::kServe;
   std::uint64_t seed = 0;  ///< for simulated upstreams: same request, same seed, same answer
+  std::string tenant;      ///< whose call it is; a completion cache answers nobody else
+  bool may_store = false;  ///< the request and its route let content be kept
 };
 
 /// Receives a streamed answer. `data` is the JSON of one SSE event as it came, less what we had added
@@ -52,6 +54,7 @@ struct ModelResult {
   Microseconds latency{0};
   std::optional<Microseconds> first_token;
   int tries = 1;
+  bool from_cache = false;  ///< a completion cache answered; no provider was called
 };
 
 /// A failed call with what is known of it: a cut or cancelled stream still has tokens to account for.
@@ -73,6 +76,7 @@ struct ModelStatus {
   std::string last_error;  ///< code of the last failure, empty if none
   std::uint64_t calls = 0, failures = 0, retries = 0;
   std::uint32_t in_flight = 0;
+  std::uint64_t cache_hits = 0, cache_entries = 0, cache_evicted = 0;  ///< of its completion cache
 };
 
 class ModelClient {
