@@ -411,7 +411,8 @@ const Fields<ModelOptions>& model_fields() {
       text("ca_file", &M::ca_file, "further CA certificates (PEM); verification is never off"),
       integer("cache_entries", &M::cache_entries, 0, 1'000'000,
               "answers kept in memory for exact repeats of a tenant's own calls at temperature 0; 0 = none"),
-      duration("cache_lifetime_s", &M::cache_lifetime, std::chrono::seconds(1), 1, 86'400 * 30, "of a kept answer"),
+      duration("cache_lifetime_s", &M::cache_lifetime, std::chrono::seconds(1), 1, 86'400 * 30,
+               "of a kept answer"),
       boolean("cache_sampled", &M::cache_sampled,
               "keep answers to calls with a temperature over 0 too: repeats then all get the first one"),
   };

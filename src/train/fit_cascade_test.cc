@@ -12,8 +12,8 @@
 namespace brevet {
 namespace {
 
-/// Three models; the first's log-probability tells its own chance, and half of what it fails nobody can
-/// answer, which the question's shape tells.
+/// Three models; the first's log-probability tells its own chance, and half of the requests nobody can
+/// answer better, which the question's shape tells.
 CascadeData simulated(std::size_t n, std::uint64_t seed) {
   SeededRandom random(seed);
   CascadeData data;
@@ -25,7 +25,7 @@ CascadeData simulated(std::size_t n, std::uint64_t seed) {
   data.data_hash = "simulated";
   for (std::size_t i = 0; i < n; ++i) {
     const double hard = random.uniform();
-    const bool hopeless = random.uniform() < .3;
+    const bool hopeless = random.uniform() < .5;
     data.features[i].statistics.shape[0] = hopeless ? 1.0F : 0.0F;
     data.features[i].statistics.shape[1] = static_cast<float>(random.normal());
     const double chance[] = {1 - hard, hopeless ? 1 - hard : 1 - .5 * hard, hopeless ? 1 - hard : .97};
@@ -49,8 +49,8 @@ CascadeFitOptions options_for(const std::string& kind, std::size_t fitting, std:
 }
 
 TEST(FitCascade, RoutingReadsTheQuestionWhereItHelpsAndBeatsTheReferenceInCost) {
-  const auto data = simulated(3600, 3);
-  const auto artefact = fit_cascade(data, options_for(kCascadeRouting, 800, 800));
+  const auto data = simulated(5000, 3);
+  const auto artefact = fit_cascade(data, options_for(kCascadeRouting, 1500, 1500));
   ASSERT_TRUE(artefact.has_value()) << artefact.error().message;
   const auto model = CascadeModel::create(*artefact);
   ASSERT_TRUE(model.has_value()) << model.error().message;
@@ -70,7 +70,7 @@ TEST(FitCascade, RoutingReadsTheQuestionWhereItHelpsAndBeatsTheReferenceInCost) 
   for (const auto& p : (*model)->points())
     told += fmt::format("{:.3g} {:.3g} {:.3f} {:.3f}\n", p.lambda, p.cost_usd, p.quality, p.retained_low);
   double quality = 0, cost = 0, reference = 0, reference_cost = 0;
-  for (std::uint32_t i = 1600; i < 3600; ++i) {
+  for (std::uint32_t i = 3000; i < 5000; ++i) {
     const auto run = run_routing(**model, data, i, place);
     quality += run.quality, cost += run.cost_usd;
     reference += data.quality[2][i], reference_cost += data.cost_usd[2][i];
