@@ -145,7 +145,8 @@ class Cascades(unittest.TestCase):
     def test_a_cascade_of_other_models_is_refused(self):
         config = CONFIG.replace("FOLDER", self.folder).replace("UNSEEN", self.unseen)
         with self.assertRaisesRegex(RuntimeError, "router_models_mismatch"):
-            with Gateway(config.replace("middle", "other")):
+            with Gateway(config.replace("middle: {{upstream: recorded", "other: {{upstream: recorded, id: middle")
+                         .replace("[small, middle, large]", "[small, other, large]")):
                 pass
         with self.assertRaisesRegex(RuntimeError, "budget_too_small"):
             with Gateway(config.replace("keep: 0.95", "budget_usd: 0.000000001")):
