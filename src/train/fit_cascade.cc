@@ -478,7 +478,7 @@ void measure_points(const CascadeData& data, const CascadeFitOptions& options,
 
 /// The lists of up to stages_max models in the order of cost, with the best thresholds for each budget and
 /// promise on the calibration rows. A list is passed over where its first call alone breaks the largest
-/// budget, or where another list of the same length is nowhere dearer and nowhere worse per stage.
+/// budget.
 bool add_lists(const CascadeData& data, const CascadeFitOptions& options,
                const std::shared_ptr<Artefact>& artefact) {
   // Lists are read from the artefact they are about to be part of.
