@@ -116,7 +116,7 @@ Result<CascadeQuestions> load_cascade_questions(const CascadeSource& source) {
   data.data_hash = sha256_hex(hashed);
   data.lexical_version = kLexicalVersion;
   if (source.embed) {
-    auto embedder = make_text_embedder(0);
+    auto embedder = make_text_embedder(0, {});
     if (!embedder) return fail(embedder.error());
     auto features = (*embedder)->embed(texts);
     if (!features) return fail(features.error());
