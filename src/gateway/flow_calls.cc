@@ -49,6 +49,9 @@ std::size_t bytes_of(const MessageEdits& edits) {
   return edits.system_prefix.size() + edits.last_user_prefix.size() + edits.last_user_suffix.size();
 }
 
+/// More than any strategy asks for at once.
+constexpr int kSamplesMax = 1'000;
+
 /// What every call inside a composed candidate takes from the call of that candidate.
 void take_from_outside(const Within& within, Call& call) {
   if (within.purpose) call.purpose = *within.purpose;
@@ -60,7 +63,12 @@ void take_from_outside(const Within& within, Call& call) {
     call.max_tokens = within.max_tokens;
   }
   if (!call.temperature) call.temperature = within.temperature;
-  if (!call.sample) call.sample = within.sample;
+  if (!call.sample) {
+    call.sample = within.sample;
+  } else if (within.sample) {
+    // Samples of a sample are others than those of the next one.
+    call.sample = *within.sample * kSamplesMax + *call.sample;
+  }
   call.want_logprobs |= within.want_logprobs;
 }
 

@@ -114,9 +114,17 @@ std::optional<Likelihood> parse_likelihood(std::string_view text) {
   std::size_t last = 0;
   const auto look = [&](std::string_view word, Likelihood likelihood) {
     const auto at = lower.rfind(word);
-    if (at == std::string::npos || (out && at < last)) return;
+    if (at == std::string::npos || at < last) return;
     // "unlikely" is not "likely".
     if (at > 0 && lower[at - 1] >= 'a' && lower[at - 1] <= 'z') return;
+    // "not sure" is none of the words: what it means instead is not said.
+    const auto before = std::string_view(lower).substr(0, at);
+    const bool negated = before.ends_with("not ") || before.ends_with("n't ");
+    if (negated) {
+      out.reset();
+      last = at;
+      return;
+    }
     out = likelihood;
     last = at;
   };

@@ -73,7 +73,10 @@ class Blended final : public Strategy {
     // Weights of those left may be 0: then they are all that is left, and equal.
     const bool equal = rest <= 0;
     if (equal) rest = static_cast<double>(left.size());
-    double sticky_point = static_cast<double>(mix_bits(view.session, 7) >> 11) * 0x1.0p-53 * rest;
+    // By who may be drawn, so that one blend inside another does not repeat its draw.
+    auto session = view.session;
+    for (const auto& candidate : view.candidates) session = hash_bytes(candidate.key(), session);
+    double sticky_point = static_cast<double>(mix_bits(session, 7) >> 11) * 0x1.0p-53 * rest;
     for (std::size_t at = 0; at + 1 < left.size(); ++at) {
       const double own = equal ? 1 : weight(view.candidates[left[at]]);
       if (sticky_) {

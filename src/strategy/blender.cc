@@ -192,7 +192,8 @@ class Blender final : public Strategy {
         const auto forward = word(turn, *seen.drafts[i], *seen.drafts[j]);
         const auto swapped = word(turn, *seen.drafts[j], *seen.drafts[i]);
         words += (forward ? 1U : 0U) + (swapped ? 1U : 0U);
-        const int difference = forward.value_or(0) - swapped.value_or(0);
+        // A judge prefers a position: one order alone says too little.
+        const int difference = forward && swapped ? *forward - *swapped : 0;
         if (plan_.aggregate == Aggregate::kMaxLogits) {
           score[i] += difference;
           score[j] -= difference;
@@ -222,7 +223,7 @@ class Blender final : public Strategy {
       const auto forward = word(turn, a, b);
       const auto swapped = word(turn, b, a);
       words += (forward ? 1U : 0U) + (swapped ? 1U : 0U);
-      const bool wins = forward.value_or(0) - swapped.value_or(0) < 0;
+      const bool wins = forward && swapped && *forward - *swapped < 0;
       beaten.push_back(wins ? champion : next);
       if (wins) champion = next;
     }

@@ -167,7 +167,8 @@ TEST(SelfConsistency, EssaysDoNotVote) {
                 in_turn({"Blue waves roll on and on without an end in sight, my friend.",
                          "The tide comes in, the tide goes out, and gulls cry loud above it all.",
                          "Salt and foam and distant sails upon a line of silver light."}));
-  EXPECT_FALSE(out.text.empty());
+  EXPECT_EQ(out.text, "Blue waves roll on and on without an end in sight, my friend.");
+  EXPECT_EQ(out.by, "weak");
 }
 
 TEST(Blended, DrawsInProportionAndSticksWhereAsked) {
