@@ -3,8 +3,9 @@
 // Theorem. For a candidate mean v of X in [low, high] the wealth of betting a predictable share on X > v, and
 // the same on X < v, are nonnegative supermartingales when the mean is <= v, or >= v; v is left out on the
 // side whose wealth ever reaches 2/delta (Waudby-Smith and Ramdas 2024, hedged capital with the predictable
-// plug-in bets of their section 4). Right at every moment at once, also where what is observed depends on the
-// past.
+// plug-in bets of their section 4). Right at every moment at once where the mean given the past is one
+// constant, as within a frozen version; where it moves, neither the mean so far nor the last one is covered:
+// whoever uses this begins anew with each version.
 //
 // Used inside src/quality. One thread. Cost falls as candidates leave.
 #pragma once

@@ -128,7 +128,7 @@ TEST(ShuffleGain, TellsChoosingFromDealing) {
 
 TEST(GuideArm, HelpsHarmsAndDoesNothingAreToldApart) {
   const auto standing = [](double up, double down, std::uint64_t seed) {
-    GuideArm arm({});
+    GuideArm arm({.needs_placebo = false});
     Draws draws(seed, 21);
     for (int t = 0; t < 500 && arm.standing() == GuideStanding::kOnTrial; ++t) {
       const double u = draws.uniform();
@@ -170,6 +170,30 @@ TEST(GuideArm, BeingLongerIsNotBeingRight) {
   EXPECT_EQ(bytes, twice);
 }
 
+TEST(GuideArm, HelpsOnlyAfterItHasBeatenAPlacebo) {
+  GuideArm arm({}), alone({.needs_placebo = false});
+  for (int t = 0; t < 40; ++t) arm.observe(1), alone.observe(1);
+  EXPECT_EQ(alone.standing(), GuideStanding::kHelps);
+  EXPECT_EQ(arm.standing(), GuideStanding::kOnTrial);
+  for (int t = 0; t < 40; ++t) arm.observe_against_placebo(1);
+  EXPECT_EQ(arm.standing(), GuideStanding::kHelps);
+  // The e-value falls with bad news; its running maximum does not.
+  const double before = alone.log_e_value();
+  EXPECT_DOUBLE_EQ(before, alone.log_helps());
+  for (int t = 0; t < 20; ++t) alone.observe(-1);
+  EXPECT_LT(alone.log_e_value(), before);
+  EXPECT_EQ(alone.log_helps(), before);
+}
+
+TEST(PolicyValue, AGuessOutsideTheRangeDoesNotBiasThePrice) {
+  std::vector<LoggedDecision> decisions;
+  for (int t = 0; t < 2'000; ++t) {
+    const bool observed = t % 2 == 0;
+    decisions.push_back({.5, observed, observed ? .5 : 0, 5});
+  }
+  EXPECT_NEAR(price_policy(decisions, {0, 1, .95, .5}).mean, .5, 1e-9);
+}
+
 TEST(GuideArm, EBenjaminiHochbergKeepsTheStrongestThatTogetherSuffice) {
   const std::vector<double> values = {std::log(100.0), std::log(2.0), std::log(45.0), 0};
   EXPECT_EQ(e_benjamini_hochberg(values, .05), (std::vector<std::size_t>{0, 2}));  // needed: 80, then 40
@@ -190,6 +214,10 @@ TEST(Feasibility, FindsTheLargestShareAndSaysWhenThereIsNone) {
   EXPECT_LT(share.share_high, .7);
   EXPECT_NEAR(share.all_risky_surplus, .05 - 1.0 / 3, .04);
   EXPECT_EQ(feasible_share({}, SurplusKind::kTruth, .95).n, 0u);
+  const std::vector<ScoredPair> hopeless = {{-3, {1, 0}, 1}, {-2, {1, 0}, 1}, {4, {1, 0}, 1}};
+  const FeasibleShare none = feasible_share(hopeless, SurplusKind::kTruth, .95, 0);
+  EXPECT_EQ(none.share, 0);
+  for (const ScoredPair& pair : hopeless) EXPECT_GT(pair.score, none.score);
   EXPECT_FALSE(requests_to_certify(-.01, .1, .01).has_value());
   EXPECT_NEAR(*requests_to_certify(.02, .06, .0125, 10), 2 * .06 * std::log(800.0) / .0004, 1e-6);
   EXPECT_GT(entry_fee_requests({.shadow_probability = .05}), entry_fee_requests({.shadow_probability = .2}));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -17,7 +18,7 @@ struct Point {
 /// Largest share whose total surplus is not negative, over points in the order of their scores; ties go
 /// together.
 struct Best {
-  double share = 0, score = 0, surplus = 0, all = 0;
+  double share = 0, score = -std::numeric_limits<double>::infinity(), surplus = 0, all = 0;
 };
 Best best_share(const std::vector<Point>& points, const std::vector<double>& counts) {
   double weight = 0, total = 0;

@@ -33,14 +33,22 @@ GuideArm::GuideArm(const GuideArmOptions& options) : options_(options), log_weal
 }
 
 void GuideArm::bet(std::size_t process, double payoff) {
-  double top = -1e300, sum = 0;
   double* wealth = &log_wealth_[process * kRates];
-  for (std::size_t i = 0; i < kRates; ++i) {
+  for (std::size_t i = 0; i < kRates; ++i)
     wealth[i] += steady_log(1 + lambdas_[i] * std::clamp(payoff, -1.0, 1.0));
-    top = std::max(top, wealth[i]);
-  }
+  best_[process] = std::max(best_[process], log_mixture(process));
+}
+
+double GuideArm::log_mixture(std::size_t process) const {
+  const double* wealth = &log_wealth_[process * kRates];
+  const double top = *std::max_element(wealth, wealth + kRates);
+  double sum = 0;
   for (std::size_t i = 0; i < kRates; ++i) sum += steady_exp(wealth[i] - top);
-  best_[process] = std::max(best_[process], top + steady_log(sum / kRates));
+  return top + steady_log(sum / kRates);
+}
+
+double GuideArm::log_e_value() const {
+  return log_mixture(0);
 }
 
 void GuideArm::observe(double difference) {
@@ -58,8 +66,7 @@ void GuideArm::observe_against_placebo(double difference) {
 GuideStanding GuideArm::standing() const {
   const double needed = -steady_log(options_.delta);
   if (best_[1] >= needed) return GuideStanding::kRetired;
-  // Where placebos run beside it, being better than no guide is not enough.
-  if (best_[0] >= needed && (placebo_n_ == 0 || best_[2] >= needed)) return GuideStanding::kHelps;
+  if (best_[0] >= needed && (!options_.needs_placebo || best_[2] >= needed)) return GuideStanding::kHelps;
   return n_ >= options_.differences_max ? GuideStanding::kRetired : GuideStanding::kOnTrial;
 }
 

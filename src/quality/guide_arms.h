@@ -25,6 +25,8 @@ namespace brevet {
 struct GuideArmOptions {
   double delta = .05;  ///< of one arm and direction
   std::uint64_t differences_max = 500;
+  /// Being better than no guide is not enough: it must be shown to beat a placebo of its length, too.
+  bool needs_placebo = true;
 };
 
 enum class GuideStanding : std::uint8_t { kOnTrial, kHelps, kRetired };
@@ -45,6 +47,9 @@ class GuideArm {
   double log_helps() const { return best_[0]; }
   double log_harms() const { return best_[1]; }
   double log_beats_placebo() const { return best_[2]; }
+  /// log of the e-value that it helps, as it stands now: what e_benjamini_hochberg() may be given. A running
+  /// maximum is no e-value.
+  double log_e_value() const;
   std::uint64_t placebo_observed() const { return placebo_n_; }
 
   void append_state(std::string& bytes) const;
@@ -53,6 +58,7 @@ class GuideArm {
 
  private:
   void bet(std::size_t process, double payoff);
+  double log_mixture(std::size_t process) const;
 
   GuideArmOptions options_;
   std::vector<double> lambdas_;
@@ -62,7 +68,7 @@ class GuideArm {
   double sum_ = 0;
 };
 
-/// Indices of arms whose e-values survive e-BH at this false discovery rate.
+/// Indices of arms whose e-values (GuideArm::log_e_value()) survive e-BH at this false discovery rate.
 std::vector<std::size_t> e_benjamini_hochberg(std::span<const double> log_e_values, double rate);
 
 }  // namespace brevet

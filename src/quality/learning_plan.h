@@ -2,12 +2,13 @@
 //
 // While the reference serves, the comparison costs one cheap call, so it is always made as long as learning
 // goes on. While the risky answer serves, the comparison costs a reference call: its probability is highest
-// where the loss is most uncertain (Neyman 1934: in proportion to the root of the mean squared surplus over
-// cost), paced to a budget, never below a floor, and learning stops where the saving it can still bring no
-// longer covers it.
+// where the loss is most uncertain (Neyman 1934: in proportion to the root of the mean squared surplus; every
+// comparison counts as equally dear), paced to a budget, never below a floor, and learning stops where the
+// saving it can still bring no longer covers it.
 //
-// Used by the gate in gateway; belongs to one thread. Its state is no part of the promise: what it decides is
-// logged with every admission. Money is in one unit of the caller's choice, such as one reference call.
+// Used by the gate in gateway; belongs to one thread. Its state is no part of the promise and is not kept
+// here over restarts, the caller counts it up again: what it decides is logged with every admission. Money is
+// in one unit of the caller's choice, such as one reference call.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,8 @@ struct LearningPlanOptions {
 
 /// What is known when a request asks.
 struct ShadowQuestion {
-  double reference_cost = 1;  ///< of this request, expected
-  double risky_cost = 0;      ///< of this request, expected
+  double reference_cost = 1;  ///< of this request, expected; not read yet
+  double risky_cost = 0;      ///< of this request, expected; not read yet
   double loss_second_moment =
       .1;  ///< E[Z^2] where this request lies on the path, such as the mean of Zhat^2 p near it
   bool certified_any = false;  ///< anything is served without the reference

@@ -1,5 +1,7 @@
 #include "quality/policy_value.h"
 
+#include <algorithm>
+
 #include "quality/betting_mean.h"
 
 namespace brevet {
@@ -15,9 +17,10 @@ PolicyPrice price_policy(std::span<const LoggedDecision> decisions, const PriceR
       ++price.never_run;
       continue;
     }
-    const double correction =
-        decision.observed ? (decision.value - decision.predicted) / decision.probability : 0;
-    mean.observe(decision.predicted + correction);
+    // A guess outside the range would be cut off only after the correction, which would bias the mean.
+    const double predicted = std::clamp(decision.predicted, range.low, range.high);
+    const double correction = decision.observed ? (decision.value - predicted) / decision.probability : 0;
+    mean.observe(predicted + correction);
   }
   price.n = mean.observed();
   price.mean = mean.mean();

@@ -5,6 +5,9 @@
 // the interval right under peeking. A policy is switched off only when the upper end of its gain is below a
 // declared margin.
 //
+// The share is the past's, so the control deals as many risky steps as the policy only while the policy's own
+// share stands still: one instance for each frozen version.
+//
 // Used by the gate's reports; belongs to one thread.
 #pragma once
 
