@@ -67,7 +67,7 @@ struct Decision {
   /// It has tools or a schema: such requests resemble each other whatever they ask, so they are remembered by
   /// their hash alone and are nobody's neighbours.
   bool hash_only = false;
-  std::string degraded;        ///< why the embedding is missing (FeatureResult::degraded), or empty
+  std::string degraded;  ///< why the embedding is missing (FeatureResult::degraded), or empty
   /// Observe mode and dry run: configuration key that the strategy would have called first.
   std::string would_have;
   bool simulated = false;  ///< a simulated model was called

@@ -77,7 +77,8 @@ struct Route {
   int calls_max = 40;  ///< model calls of one request, those inside composed candidates among them
   /// For a whole request, until the first byte reaches the client: what has come by then must do.
   std::optional<Microseconds> deadline = {};
-  /// That 95% of requests should keep: with an answer in hand no further call is begun that would likely end later.
+  /// That 95% of requests should keep: with an answer in hand no further call is begun that would likely end
+  /// later.
   std::optional<Microseconds> latency_p95 = {};
   std::optional<ContractTerms> contract;  ///< empty: nothing is promised
 };
