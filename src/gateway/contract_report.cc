@@ -249,7 +249,7 @@ json::value money_object(const ContractState& state, const std::vector<RouteFigu
 
 json::array assumptions_of(const ContractState& state) {
   json::array out;
-  const auto say = [&](std::string sentence) { out.push_back(json::value(std::move(sentence))); };
+  const auto say = [&](const std::string& sentence) { out.push_back(json::value(sentence)); };
   say(fmt::format(
       "It speaks of agreement with {}, not of truth: where both are wrong alike, nothing is noticed.",
       state.reference));
