@@ -7,6 +7,7 @@
 // good: what is too low to be known must not come back as credit.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <limits>
 
