@@ -24,6 +24,7 @@
 #include "dataset/outcome_file.h"
 #include "dataset/prompt_text.h"
 #include "gateway/request_flow.h"
+#include "strategy/test_snapshot.h"
 #include "train/fit_more.h"
 
 namespace {
@@ -84,22 +85,6 @@ class NoSink final : public ResponseSink {
   Task<Result<>> whole(const Decision&, Attempt&) override { co_return Result<>{}; }
   Task<Result<>> fail(const Decision&, const Error&) override { co_return Result<>{}; }
 };
-class Nothing final : public Snapshot {
- public:
-  std::uint64_t version() const override { return 0; }
-  std::optional<Skill> find_exact(const Partition&, std::string_view) const override { return std::nullopt; }
-  std::vector<Neighbour> nearest(const Partition&, const Embedding&, std::size_t) const override {
-    return {};
-  }
-  std::vector<GuideNeighbour> guides(const Partition&, const Embedding&, std::size_t, float) const override {
-    return {};
-  }
-  std::optional<Guide> guide(const Partition&, std::uint64_t) const override { return std::nullopt; }
-  Estimate estimate(const Partition&, const RequestFeatures&) const override { return {}; }
-  std::optional<double> after_answer(const Partition&, const Estimate&, double) const override {
-    return std::nullopt;
-  }
-};
 
 struct Served {
   double score = 0;
@@ -135,7 +120,7 @@ class Player {
     route->strategy = *made;
     runtime->routes["auto"] = route;
     runtime_ = runtime;
-    FlowParts parts{features_, outcomes_, clock_, [] { return std::make_shared<const Nothing>(); }};
+    FlowParts parts{features_, outcomes_, clock_, [] { return std::make_shared<const NothingRemembered>(); }};
     parts.new_decision_id = [] { return std::string("d"); };
     parts.next_number = [this] { return ++number_; };
     flow_ = make_request_flow(std::move(parts));

@@ -5,26 +5,10 @@
 
 #include "strategy/strategy.h"
 #include "strategy/test_router.h"
+#include "strategy/test_snapshot.h"
 
 namespace brevet {
 namespace {
-
-class Empty final : public Snapshot {
- public:
-  std::uint64_t version() const override { return 1; }
-  std::optional<Skill> find_exact(const Partition&, std::string_view) const override { return std::nullopt; }
-  std::vector<Neighbour> nearest(const Partition&, const Embedding&, std::size_t) const override {
-    return {};
-  }
-  std::vector<GuideNeighbour> guides(const Partition&, const Embedding&, std::size_t, float) const override {
-    return {};
-  }
-  std::optional<Guide> guide(const Partition&, std::uint64_t) const override { return std::nullopt; }
-  Estimate estimate(const Partition&, const RequestFeatures&) const override { return {}; }
-  std::optional<double> after_answer(const Partition&, const Estimate&, double) const override {
-    return std::nullopt;
-  }
-};
 
 struct Scene {
   ChatRequest request;
@@ -35,7 +19,7 @@ struct Scene {
   RequestView view{request, features, partition, weak, strong, candidates};
   Evidence evidence;
   std::vector<Attempt> attempts;
-  Empty snapshot;
+  NothingRemembered snapshot;
   StrategyPtr strategy;
 
   explicit Scene(std::string_view name, OptionValues options = {}, bool learned = false) {

@@ -13,28 +13,12 @@
 #include "router/expert_model.h"
 #include "strategy/strategy.h"
 #include "strategy/test_router.h"
+#include "strategy/test_snapshot.h"
 
 namespace brevet {
 namespace {
 
 using ::testing::HasSubstr;
-
-class NothingRemembered : public Snapshot {
- public:
-  std::uint64_t version() const override { return 1; }
-  std::optional<Skill> find_exact(const Partition&, std::string_view) const override { return std::nullopt; }
-  std::vector<Neighbour> nearest(const Partition&, const Embedding&, std::size_t) const override {
-    return {};
-  }
-  std::vector<GuideNeighbour> guides(const Partition&, const Embedding&, std::size_t, float) const override {
-    return {};
-  }
-  std::optional<Guide> guide(const Partition&, std::uint64_t) const override { return std::nullopt; }
-  Estimate estimate(const Partition&, const RequestFeatures&) const override { return {}; }
-  std::optional<double> after_answer(const Partition&, const Estimate&, double) const override {
-    return std::nullopt;
-  }
-};
 
 /// Empty = the call fails.
 using Answerer = std::function<std::optional<std::string>(const Call&)>;

@@ -8,29 +8,13 @@
 #include <cmath>
 
 #include "strategy/test_router.h"
+#include "strategy/test_snapshot.h"
 
 namespace brevet {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-class NoSnapshot : public Snapshot {
- public:
-  std::uint64_t version() const override { return 1; }
-  std::optional<Skill> find_exact(const Partition&, std::string_view) const override { return std::nullopt; }
-  std::vector<Neighbour> nearest(const Partition&, const Embedding&, std::size_t) const override {
-    return {};
-  }
-  std::vector<GuideNeighbour> guides(const Partition&, const Embedding&, std::size_t, float) const override {
-    return {};
-  }
-  std::optional<Guide> guide(const Partition&, std::uint64_t) const override { return std::nullopt; }
-  Estimate estimate(const Partition&, const RequestFeatures&) const override { return {}; }
-  std::optional<double> after_answer(const Partition&, const Estimate&, double) const override {
-    return std::nullopt;
-  }
-};
 
 struct Scene {
   ChatRequest request;
@@ -39,7 +23,7 @@ struct Scene {
   std::vector<Configuration> candidates{{"weak"}, {"strong"}};
   Evidence evidence;
   std::vector<Attempt> attempts;
-  NoSnapshot snapshot;
+  NothingRemembered snapshot;
   std::shared_ptr<FakeRouter> router = std::make_shared<FakeRouter>("bert_head");
 
   Scene() { evidence.features = true; }
