@@ -3,33 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 #include <cmath>
 #include <cstdint>
 #include <optional>
+
+#include "app/json_path.h"
 
 namespace brevet {
 namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kUnknown = "not yet known";
-
-/// A value by its path; null for whatever is missing.
-const json::value& at(const json::value& from, std::initializer_list<std::string_view> path) {
-  static const json::value kNull;
-  const auto* held = &from;
-  for (const auto name : path) {
-    const auto* object = held->if_object();
-    held = object != nullptr ? object->if_contains(name) : nullptr;
-    if (held == nullptr) return kNull;
-  }
-  return *held;
-}
-
-std::optional<double> number(const json::value& value) {
-  return value.is_number() ? std::optional(value.to_number<double>()) : std::nullopt;
-}
 std::uint64_t count(const json::value& value) {
   return static_cast<std::uint64_t>(std::max(0.0, number(value).value_or(0)));
 }
