@@ -447,6 +447,7 @@ TEST(Config, AnImpossibleContractIsRefusedWithItsReason) {
   bad(with("retain: 1"), "contract_impossible", {"leaves no answer"});
   bad(with("retain: 0"), "contract_impossible", {"promises nothing"});
   bad(with("confidence: 1"), "contract_impossible", {"no finite number"});
+  bad(with("credit_max: .5"), "contract_impossible", {"never leaves credit"});
   bad(with("", ", learning: {enabled: false}"), "contract_impossible", {"learning.enabled"});
   bad(with("", ", store: none"), "contract_impossible", {"store: hash"});
   bad(with("judge: small"), "contract_impossible", {"auditor", "hide errors"});

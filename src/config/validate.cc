@@ -343,6 +343,12 @@ class Validator {
              "must be above 0 and below 1: no finite number of requests proves anything for "
              "certain; .95 is usual");
     }
+    if (contract.credit_max > 0 && contract.credit_max < contract.retain) {
+      refuse(
+          "credit_max",
+          "below retain never leaves credit for one answer of weak; leave it out, or name the answers that a "
+          "good past may leave, such as 50");
+    }
     if (!route.learning.enabled) {
       refuse("retain",
              "cannot be kept with learning.enabled: false, because then no answer is ever compared "
