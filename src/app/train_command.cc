@@ -52,15 +52,15 @@ std::string value_text(const OptionValue& value) {
 
 int list_kinds() {
   for (const auto& kind : fit_kinds()) {
-    fmt::print("{:<13} {}\n", kind.name, kind.summary);
-    fmt::print("{:<13} {}, from {} labelled requests on\n", "",
+    fmt::print("{:<15} {}\n", kind.name, kind.summary);
+    fmt::print("{:<15} {}, from {} labelled requests on\n", "",
                kind.many ? "any number of models" : "two models", kind.requests_min);
     for (const auto& option : kind.options)
-      fmt::print("{:<13}   {}={}  {}\n", "", option.name, value_text(option.fallback), option.help);
+      fmt::print("{:<15}   {}={}  {}\n", "", option.name, value_text(option.fallback), option.help);
   }
-  fmt::print("{:<13} {}\n", kMore,
+  fmt::print("{:<15} {}\n", kMore,
              "which of several experts' answers is right (MoRE), after they have answered");
-  fmt::print("{:<13} {}\n{:<13} {}\n", kFrugalCascade,
+  fmt::print("{:<15} {}\n{:<15} {}\n", kFrugalCascade,
              "list of models and thresholds on P(accept) under a budget (FrugalGPT)", kCascadeRouting,
              "next model or stop, by expected quality minus cost, after every answer");
   fmt::print("\nbrevet train NAME --data outcomes.jsonl.gz@WEAK,STRONG --out NAME.router\n");
@@ -170,7 +170,12 @@ int train(const TrainFlags& flags) {
   for (const auto& kind : fit_kinds()) known |= kind.name == options.kind;
   // Before minutes go into embedding; the fit itself names what there is.
   if (!known) {
-    if (auto fitted = fit_router({}, options); !fitted) return complain(fitted.error(), 2);
+    if (auto fitted = fit_router({}, options); !fitted) {
+      auto error = fitted.error();
+      error.message +=
+          fmt::format(" So are {}, {} and {}, which read answers.", kMore, kFrugalCascade, kCascadeRouting);
+      return complain(error, 2);
+    }
   }
   if (options.kind == "ensemble" && !flags.source.data_dir.empty()) {
     return complain({ErrorKind::kCallerInvalid, "needs_texts",

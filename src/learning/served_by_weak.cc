@@ -24,6 +24,8 @@ void ServedByWeak::add(const Decision& decision) {
   if (kept_ == 0 || !decision.learn || !decision.parent_id.empty() || decision.request_hash.empty()) return;
   const Attempt* served = decision.served();
   if (decision.state != DecisionState::kServed || served == nullptr || !served->answer) return;
+  // A sample, a draft or a step of a search is not what weak answers alone.
+  if (served->purpose != Purpose::kServe || !served->tag.empty()) return;
   const auto guide = guide_beside(served->configuration, decision.partition.weak);
   if (!guide) return;
 

@@ -5,7 +5,8 @@
 // one that newer ones pushed out, is stored and teaches nothing (LearnerFigures::feedback_unused).
 //
 // Rules (our choice; no paper has client feedback). A word is a score: from .5 on the answer was good. It
-// speaks of what was served, so it teaches where weak served, alone or with a guide; that the reference's
+// speaks of what was served, so it teaches where weak's own answer to the client's prompt was served, alone
+// or with a guide, and not where a strategy asked it for one of several or for a step; that the reference's
 // answer was bad says nothing of weak's. Of several words on one decision the newest counts, and a word that
 // says the same again teaches nothing new.
 #pragma once

@@ -73,6 +73,12 @@ TEST(ServedByWeak, WhatTeachesNothing) {
   auto silent = served("silent", "weak");
   silent.learn = false;
   window.add(silent);
+  auto voted = served("voted", "weak");
+  voted.attempts[0].tag = "sample 0";
+  window.add(voted);
+  auto fused = served("fused", "weak");
+  fused.attempts[0].purpose = Purpose::kFuse;
+  window.add(fused);
   auto failed = served("failed", "weak");
   failed.state = DecisionState::kFailed;
   window.add(failed);

@@ -9,10 +9,23 @@
 
 namespace brevet {
 
+namespace {
+
+/// One of several samples is not what the model answers alone; whoever learns knows it by the tag.
+std::string stage_tag(std::size_t place, bool sampled) {
+  return fmt::format("{}stage {}", sampled ? "sample of " : "", place);
+}
+
+}  // namespace
+
+bool of_stage(const Attempt& attempt, std::size_t place) {
+  return attempt.tag == stage_tag(place, false) || attempt.tag == stage_tag(place, true);
+}
+
 Probed probe(const Turn& turn, const Configuration& configuration, std::size_t place, const ProbeNeeds& needs,
              Reason reason) {
   const auto& view = turn.view;
-  const auto tag = fmt::format("stage {}", place);
+  const auto tag = stage_tag(place, needs.samples > 1);
   const auto check_tag = fmt::format("check {}", place);
   Probed out;
   std::vector<const Attempt*> answers, checks;

@@ -28,6 +28,9 @@ struct Probed {
   std::optional<Error> error;  ///< of the last failure, where there is no answer
 };
 
+/// An answer, one of several samples or the only one, of the stage at `place`.
+bool of_stage(const Attempt& attempt, std::size_t place);
+
 /// `place` names the stage in tags, `reason` is of the step that calls it first.
 Probed probe(const Turn& turn, const Configuration& configuration, std::size_t place, const ProbeNeeds& needs,
              Reason reason);

@@ -230,9 +230,8 @@ class CascadeRouting final : public LearnedCascade {
     Seen seen;
     seen.state.question = &turn.view.features;
     for (std::size_t model = 0; model < last(); ++model) {
-      const bool asked = std::any_of(turn.attempts.begin(), turn.attempts.end(), [&](const Attempt& one) {
-        return one.tag == fmt::format("stage {}", model);
-      });
+      const bool asked = std::any_of(turn.attempts.begin(), turn.attempts.end(),
+                                     [&](const Attempt& one) { return of_stage(one, model); });
       std::string fault;
       if (asked && ask(turn, seen, model, "", fault)) return *after_calls(turn, on_failure_);
     }
